@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Builds the pinned Go tools that tests and the embedded default run, once, into <cache>/bin.
+# A tool is rebuilt only when its module's go.mod, its go.sum or the Go toolchain changed: each binary has a .stamp beside it.
+# usage: tools/build.sh [tool ...]      with no names: every tool
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${SEALIFT_TOOLS_CACHE:-$here/../.cache}
+mkdir -p "$cache/bin"
+
+# name        module      package
+tools='
+temporal      temporal    github.com/temporalio/cli/cmd/temporal
+registry      registry    github.com/distribution/distribution/v3/cmd/registry
+crane         clients     github.com/google/go-containerregistry/cmd/crane
+regctl        clients     github.com/regclient/regclient/cmd/regctl
+regsync       clients     github.com/regclient/regclient/cmd/regsync
+oras          clients     oras.land/oras/cmd/oras
+olareg        clients     github.com/olareg/olareg/cmd/olareg
+toxiproxy     toxiproxy   github.com/Shopify/toxiproxy/v2/cmd/server
+helm          helm        helm.sh/helm/v3/cmd/helm
+'
+wanted=" $* "
+go_version=$(go env GOVERSION)
+while read -r name module package; do
+  [ -n "$name" ] || continue
+  [ $# -eq 0 ] || [[ $wanted == *" $name "* ]] || continue
+  stamp=$( { echo "$go_version"; cat "$here/$module/go.mod" "$here/$module/go.sum"; } | sha256sum | cut -c1-64)
+  out=$cache/bin/$name
+  [ -x "$out" ] && [ "$(cat "$out.stamp" 2>/dev/null)" = "$stamp" ] && continue
+  echo "building $name ($package); the first build takes a while" >&2
+  started=$SECONDS
+  (cd "$here/$module" && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$out.new" "$package")
+  mv "$out.new" "$out"
+  echo "$stamp" >"$out.stamp"
+  echo "built $name in $((SECONDS - started)) s" >&2
+done <<<"$tools"
