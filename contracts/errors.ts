@@ -16,37 +16,109 @@ export interface ErrorKind {
 }
 
 export const errorKinds = {
-  ConnectionFailed: { disposition: 'transient', exitCode: 1, meaning: 'the host could not be reached, or it dropped the connection' },
+  ConnectionFailed: {
+    disposition: 'transient',
+    exitCode: 1,
+    meaning: 'the host could not be reached, or it dropped the connection',
+  },
   Stalled: { disposition: 'transient', exitCode: 1, meaning: 'no byte arrived for the stall timeout' },
   RegistryUnavailable: { disposition: 'transient', exitCode: 1, meaning: 'the registry or file server answered 5xx' },
-  RegistryThrottled: { disposition: 'transient', exitCode: 1, meaning: 'the registry answered 429; its Retry-After is honoured' },
+  RegistryThrottled: {
+    disposition: 'transient',
+    exitCode: 1,
+    meaning: 'the registry answered 429; its Retry-After is honoured',
+  },
   BodyTruncated: { disposition: 'transient', exitCode: 1, meaning: 'the body ended before the announced size' },
-  UploadSessionLost: { disposition: 'transient', exitCode: 1, meaning: 'the registry forgot an upload session; a new one is started' },
+  UploadSessionLost: {
+    disposition: 'transient',
+    exitCode: 1,
+    meaning: 'the registry forgot an upload session; a new one is started',
+  },
 
-  RegistryUnauthorized: { disposition: 'mendable', exitCode: 3, meaning: 'the registry did not accept the credentials, or none were found (401)' },
-  RegistryForbidden: { disposition: 'mendable', exitCode: 3, meaning: 'the credentials are good but do not allow this (403)' },
-  RepositoryMissing: { disposition: 'mendable', exitCode: 5, meaning: 'the project or repository must be created first' },
+  RegistryUnauthorized: {
+    disposition: 'mendable',
+    exitCode: 3,
+    meaning: 'the registry did not accept the credentials, or none were found (401)',
+  },
+  RegistryForbidden: {
+    disposition: 'mendable',
+    exitCode: 3,
+    meaning: 'the credentials are good but do not allow this (403)',
+  },
+  RepositoryMissing: {
+    disposition: 'mendable',
+    exitCode: 5,
+    meaning: 'the project or repository must be created first',
+  },
   ManifestMissing: { disposition: 'mendable', exitCode: 5, meaning: 'the registry has no such tag or manifest (404)' },
-  BlobMissing: { disposition: 'mendable', exitCode: 5, meaning: 'a manifest names a blob that its registry does not have (404)' },
-  FileMissing: { disposition: 'mendable', exitCode: 5, meaning: 'the file server has no such file (404), or a local file is absent' },
+  BlobMissing: {
+    disposition: 'mendable',
+    exitCode: 5,
+    meaning: 'a manifest names a blob that its registry does not have (404)',
+  },
+  FileMissing: {
+    disposition: 'mendable',
+    exitCode: 5,
+    meaning: 'the file server has no such file (404), or a local file is absent',
+  },
   RequestRefused: { disposition: 'mendable', exitCode: 5, meaning: 'the server refused the request with another 4xx' },
   TagMoved: { disposition: 'mendable', exitCode: 4, meaning: 'a tag points to another digest than the source states' },
-  TagConflict: { disposition: 'mendable', exitCode: 5, meaning: 'the destination tag is immutable and points to another digest' },
-  CertificateUntrusted: { disposition: 'mendable', exitCode: 3, meaning: 'the TLS certificate is not trusted, or not valid now' },
+  TagConflict: {
+    disposition: 'mendable',
+    exitCode: 5,
+    meaning: 'the destination tag is immutable and points to another digest',
+  },
+  CertificateUntrusted: {
+    disposition: 'mendable',
+    exitCode: 3,
+    meaning: 'the TLS certificate is not trusted, or not valid now',
+  },
   DiskFull: { disposition: 'mendable', exitCode: 5, meaning: 'not enough room on the disk' },
   PathUnwritable: { disposition: 'mendable', exitCode: 5, meaning: 'a file or folder cannot be written' },
 
-  DigestMismatch: { disposition: 'permanent', exitCode: 4, meaning: 'the bytes do not have the digest they were asked for by' },
-  SizeMismatch: { disposition: 'permanent', exitCode: 4, meaning: 'there are more or fewer bytes than the descriptor says' },
-  BundleCorrupt: { disposition: 'permanent', exitCode: 4, meaning: 'the bundle is truncated, altered, or not a Sealift bundle' },
+  DigestMismatch: {
+    disposition: 'permanent',
+    exitCode: 4,
+    meaning: 'the bytes do not have the digest they were asked for by',
+  },
+  SizeMismatch: {
+    disposition: 'permanent',
+    exitCode: 4,
+    meaning: 'there are more or fewer bytes than the descriptor says',
+  },
+  BundleCorrupt: {
+    disposition: 'permanent',
+    exitCode: 4,
+    meaning: 'the bundle is truncated, altered, or not a Sealift bundle',
+  },
   BundleUnsafe: { disposition: 'permanent', exitCode: 4, meaning: 'the tar holds an entry that no bundle may hold' },
-  ManifestInvalid: { disposition: 'permanent', exitCode: 4, meaning: 'an image manifest or index breaks the OCI specification' },
-  InvalidInput: { disposition: 'permanent', exitCode: 2, meaning: 'an input file or option is wrong; file, line and field are named' },
-  OutputExists: { disposition: 'permanent', exitCode: 2, meaning: 'the output file is there already; choose another or use --force' },
-  OperationConflict: { disposition: 'permanent', exitCode: 2, meaning: 'another operation already works on the same output or registry' },
+  ManifestInvalid: {
+    disposition: 'permanent',
+    exitCode: 4,
+    meaning: 'an image manifest or index breaks the OCI specification',
+  },
+  InvalidInput: {
+    disposition: 'permanent',
+    exitCode: 2,
+    meaning: 'an input file or option is wrong; file, line and field are named',
+  },
+  OutputExists: {
+    disposition: 'permanent',
+    exitCode: 2,
+    meaning: 'the output file is there already; choose another or use --force',
+  },
+  OperationConflict: {
+    disposition: 'permanent',
+    exitCode: 2,
+    meaning: 'another operation already works on the same output or registry',
+  },
   OperationNotFound: { disposition: 'permanent', exitCode: 2, meaning: 'no operation has this id' },
   OperationAborted: { disposition: 'permanent', exitCode: 5, meaning: 'the operator gave up a parked operation' },
-  TemporalUnreachable: { disposition: 'mendable', exitCode: 6, meaning: 'the Temporal server cannot be reached or started' },
+  TemporalUnreachable: {
+    disposition: 'mendable',
+    exitCode: 6,
+    meaning: 'the Temporal server cannot be reached or started',
+  },
   InternalError: { disposition: 'permanent', exitCode: 1, meaning: 'a defect in Sealift' },
 } as const satisfies Record<string, ErrorKind>;
 

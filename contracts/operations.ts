@@ -104,7 +104,17 @@ export const resumeSignalName = 'resumeSignal';
 export const stateQueryName = 'stateQuery';
 
 export type OperationPhase =
-  'preparing' | 'resolving' | 'planning' | 'transferring' | 'sealing' | 'opening' | 'checking' | 'verifying' | 'publishing' | 'cleaning' | 'done';
+  | 'preparing'
+  | 'resolving'
+  | 'planning'
+  | 'transferring'
+  | 'sealing'
+  | 'opening'
+  | 'checking'
+  | 'verifying'
+  | 'publishing'
+  | 'cleaning'
+  | 'done';
 
 export const searchAttributeNames = {
   operation: 'SealiftOperation',

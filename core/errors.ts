@@ -1,4 +1,11 @@
-import { errorKinds, problemText, type Disposition, type ErrorType, type Problem, type Side } from '../contracts/errors.ts';
+import {
+  errorKinds,
+  problemText,
+  type Disposition,
+  type ErrorType,
+  type Problem,
+  type Side,
+} from '../contracts/errors.ts';
 
 export interface SealiftErrorOptions {
   side: Side;
@@ -48,7 +55,10 @@ export function redact(text: string): string {
 }
 
 /** Any thrown value as a SealiftError: our own pass through, the rest becomes InternalError with the value as its cause. */
-export function asSealiftError(thrown: unknown, context: { side: Side; operation: string; subject: string }): SealiftError {
+export function asSealiftError(
+  thrown: unknown,
+  context: { side: Side; operation: string; subject: string },
+): SealiftError {
   if (thrown instanceof SealiftError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new SealiftError('InternalError', {

@@ -1,0 +1,136 @@
+import type { Digest } from './descriptor.ts';
+import type { BillOfMaterials, SourceContents } from './bill-of-materials.ts';
+import type { Problem } from './errors.ts';
+import type { RegistryOptions } from './operations.ts';
+import type { SourceSelection } from './source-plugin.ts';
+
+/**
+ * What the CLI needs of the machine it runs on. The CLI is a Temporal client and imports no machinery;
+ * `bin/sealift` hands it this port, which the composition root in workers/ implements.
+ */
+export interface SealiftHost {
+  paths: HostPaths;
+  server: EmbeddedServer;
+  workers: LocalWorkers;
+  sources: SourceCatalogue;
+  bundles: BundleTools;
+  doctor(): Promise<DoctorFinding[]>;
+}
+
+/** XDG folders of Sealift, created on first use; absolute. */
+export interface HostPaths {
+  config: string;
+  cache: string;
+  state: string;
+}
+
+export interface ServerInfo {
+  /** `127.0.0.1:PORT` of the gRPC frontend */
+  address: string;
+  namespace: string;
+  /** e.g. `http://127.0.0.1:PORT` */
+  uiUrl: string;
+  pid: number;
+  version: string;
+  database: string;
+  log: string;
+}
+
+/** The `temporal server start-dev` that Sealift starts in the background when no other Temporal is configured. */
+export interface EmbeddedServer {
+  status(): Promise<ServerInfo | undefined>;
+  /** Starts it, or finds the running one. Says what takes long through `progress` (a download or build of the binary). */
+  ensure(progress: (line: string) => void): Promise<ServerInfo>;
+  /** @returns whether one was running */
+  stop(): Promise<boolean>;
+}
+
+/** How to reach Temporal: plain data for both the CLI's client and the worker's native connection. */
+export interface TemporalTarget {
+  address: string;
+  namespace: string;
+  apiKey?: string;
+  tls?:
+    | {
+        serverNameOverride?: string;
+        serverRootCACertificate?: Uint8Array;
+        clientCertPair?: { crt: Uint8Array; key: Uint8Array };
+      }
+    | true;
+}
+
+export interface WorkerInfo {
+  pid: number;
+  identity: string;
+  target: { address: string; namespace: string };
+}
+
+export interface RunningWorker {
+  identity: string;
+  /** Ends gracefully: activities in flight are told, keep what they have and are retried elsewhere. */
+  stop(): Promise<void>;
+  /** resolves when the worker has ended; rejects when it broke */
+  done: Promise<void>;
+}
+
+export interface LocalWorkers {
+  /** this machine's task queue, stable across restarts */
+  hostTaskQueue(): Promise<string>;
+  /** live `sealift worker` processes of this state folder for that target (proved by pid and start time, not by hearsay) */
+  running(target: TemporalTarget): Promise<WorkerInfo[]>;
+  /** Runs a worker in this process. */
+  start(target: TemporalTarget): Promise<RunningWorker>;
+  /** Starts `sealift worker` in the background; it ends by itself after `idleSeconds` without work. */
+  spawn(target: TemporalTarget, idleSeconds: number): Promise<WorkerInfo>;
+  /** Whether the worker with this identity ran on this machine and its process is gone. */
+  isDead(identity: string): Promise<boolean>;
+}
+
+export interface SourceCatalogue {
+  names(): { name: string; summary: string; selections: readonly string[] }[];
+  /** Which source an input file belongs to, by its content. @throws SealiftError InvalidInput when none or several fit */
+  detect(file: string, pullFrom: Record<string, string>): Promise<string>;
+  list(
+    selections: SourceSelection[],
+    options: { pullFrom: Record<string, string>; registry: RegistryOptions },
+    warn: (message: string) => void,
+  ): Promise<SourceContents>;
+}
+
+export interface VerifyProgress {
+  bytesDone: number;
+  bytesTotal: number;
+  blobsDone: number;
+  blobsTotal: number;
+}
+
+export interface VerifyReport {
+  digest: Digest;
+  size: number;
+  blobs: number;
+  bytes: number;
+  problems: Problem[];
+  /** with a registry: manifests and blobs whose digest was proven there */
+  registry?: { name: string; images: number; blobs: number; bytes: number };
+}
+
+export interface BundleTools {
+  /** Reads just enough to know the bundle: its identity and what is in it. @throws SealiftError BundleCorrupt, BundleUnsafe, FileMissing */
+  inspect(path: string): Promise<{ digest: Digest; size: number; billOfMaterials: BillOfMaterials }>;
+  /** Hashes every byte of the bundle; with `destination`, also fetches and hashes everything in the registry. */
+  verify(
+    path: string,
+    options: {
+      destination?: { host: string; namespace: string; map: Record<string, string>; registry: RegistryOptions };
+      concurrency: number;
+    },
+    progress: (progress: VerifyProgress) => void,
+  ): Promise<VerifyReport>;
+}
+
+export interface DoctorFinding {
+  subject: string;
+  status: 'ok' | 'missing' | 'warning';
+  detail: string;
+  remedy: string;
+}
