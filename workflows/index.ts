@@ -1,0 +1,2 @@
+export { exportArtifacts } from './export-artifacts.ts';
+export { importArtifacts } from './import-artifacts.ts';
