@@ -1,0 +1,77 @@
+import type { Checksums, SourceItem } from '../../contracts/bill-of-materials.ts';
+import { inputError, positionText, type InputPosition } from './input-error.ts';
+import { parseReferenceAt } from './reference-at.ts';
+
+/** What a source plugin has found so far: duplicates collapse, contradictions are refused. */
+export interface ItemCollection {
+  /**
+   * Takes an item found at `position`. One that is there already only adds what was not known: a digest, checksums, platforms.
+   * @throws SealiftError InvalidInput when a tag is stated with two digests, or a URL with two checksums
+   */
+  add(item: SourceItem, position: InputPosition): void;
+  /** Everything once, sorted by kind and then reference, by code unit so that no locale has a say. */
+  items(): SourceItem[];
+}
+
+interface Found {
+  item: SourceItem;
+  position: InputPosition;
+}
+
+export function createItemCollection(): ItemCollection {
+  const found = new Map<string, Found>();
+
+  function add(item: SourceItem, position: InputPosition): void {
+    const key = identityOf(item, position);
+    const earlier = found.get(key);
+    if (earlier === undefined) found.set(key, { item, position });
+    else found.set(key, { item: merged(earlier, item, position), position: earlier.position });
+  }
+
+  function items(): SourceItem[] {
+    return [...found.values()].map(({ item }) => item).sort(byKindAndReference);
+  }
+
+  return { add, items };
+}
+
+function byKindAndReference(a: SourceItem, b: SourceItem): number {
+  if (a.kind !== b.kind) return a.kind < b.kind ? -1 : 1;
+  if (a.reference === b.reference) return 0;
+  return a.reference < b.reference ? -1 : 1;
+}
+
+// A tag may be written with and without its digest: the tag is what must not be ambiguous on the far side.
+function identityOf(item: SourceItem, position: InputPosition): string {
+  if (item.kind === 'manifest' || item.kind === 'file') return item.reference;
+  const { host, repository, tag, digest } = parseReferenceAt(item.reference, position);
+  return `${host}/${repository}${tag === undefined ? `@${digest}` : `:${tag}`}`;
+}
+
+function merged(earlier: Found, item: SourceItem, position: InputPosition): SourceItem {
+  const first = earlier.item;
+  refuseContradiction('digest', first.digest, item.digest, earlier, position);
+  refuseContradiction('sha256', first.checksums?.sha256, item.checksums?.sha256, earlier, position);
+  refuseContradiction('sha512', first.checksums?.sha512, item.checksums?.sha512, earlier, position);
+  const digest = first.digest ?? item.digest;
+  const checksums: Checksums = { ...item.checksums, ...first.checksums };
+  const platforms = [...new Set([...(first.platforms ?? []), ...(item.platforms ?? [])])].sort();
+  return {
+    ...first,
+    ...(digest === undefined ? {} : { digest }),
+    ...(Object.keys(checksums).length === 0 ? {} : { checksums }),
+    ...(platforms.length === 0 ? {} : { platforms }),
+  };
+}
+
+function refuseContradiction(
+  what: 'digest' | 'sha256' | 'sha512',
+  stated: string | undefined,
+  found: string | undefined,
+  earlier: Found,
+  position: InputPosition,
+): void {
+  if (stated === undefined || found === undefined || stated === found) return;
+  const message = `${earlier.item.reference} has the ${what} ${found} here and ${stated} at ${positionText(earlier.position)}`;
+  throw inputError(position, message, { remedy: 'find out which of the two is right and correct the other' });
+}
