@@ -18,6 +18,7 @@ oras          clients     oras.land/oras/cmd/oras
 olareg        clients     github.com/olareg/olareg/cmd/olareg
 toxiproxy     toxiproxy   github.com/Shopify/toxiproxy/v2/cmd/server
 helm          helm        helm.sh/helm/v3/cmd/helm
+compose-model compose     github.com/compose-spec/compose-go/v2/cmd
 '
 wanted=" $* "
 go_version=$(go env GOVERSION)

@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Brings a machine to where everything here can be built and tested, and starts nothing. Run again at any time: what is up to
+# date is left alone. On an empty machine with 2 cores expect about 10 minutes, most of it Go tools; later runs take a second.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source tools/lib.sh
+
+# command -> Debian package that brings it
+system_tools='
+skopeo           skopeo
+umoci            umoci
+docker-registry  docker-registry
+ctr              containerd
+'
+
+install_system_tools() {
+  local missing=() command package
+  while read -r command package; do
+    [ -z "$command" ] || command -v "$command" >/dev/null || missing+=("$package")
+  done <<<"$system_tools"
+  [ ${#missing[@]} -gt 0 ] || return 0
+  if ! command -v apt-get >/dev/null; then
+    echo "setup: not a Debian machine: install by hand what the interoperability tests use: ${missing[*]}" >&2
+    return 0
+  fi
+  local as_root=()
+  [ "$(id -u)" = 0 ] || as_root=(sudo)
+  echo "setup: installing ${missing[*]} (about a minute)"
+  with_guarded_services retry 3 "${as_root[@]}" apt-get -qq -o Acquire::Retries=3 update
+  with_guarded_services retry 3 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get -qq -o Acquire::Retries=3 install --yes --no-install-recommends "${missing[@]}"
+}
+
+# Debian starts a service when its package is installed, unless policy-rc.d says no (invoke-rc.d(8)).
+with_guarded_services() {
+  local policy=/usr/sbin/policy-rc.d status=0
+  if [ -e "$policy" ] || [ "$(id -u)" != 0 ]; then
+    "$@"
+    return
+  fi
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod +x "$policy"
+  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  "$@" || status=$?
+  rm -f "$policy"
+  trap - EXIT
+  return "$status"
+}
+
+install_packages() {
+  local stamp=node_modules/.sealift-stamp wanted
+  wanted=$({ node --version; uname -m; cat package-lock.json .npmrc; } | sha256sum | cut -c1-64)
+  [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || return 0
+  echo 'setup: installing npm packages (about a minute)'
+  retry 3 npm ci --no-progress
+  echo "$wanted" >"$stamp"
+}
+
+build_tools() {
+  retry 2 tools/build.sh
+}
+
+build_dist() {
+  local stamp=dist/.sealift-stamp wanted
+  wanted=$({
+    cat package-lock.json package.json tsconfig.json tsconfig.build.json
+    find contracts core workflows activities plugins workers cli -name '*.ts' ! -name '*.test.ts' -print0 | sort -z | xargs -0 sha256sum
+  } | sha256sum | cut -c1-64)
+  [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || return 0
+  echo 'setup: compiling and bundling the workflows (some 20 seconds)'
+  npm run --silent build
+  echo "$wanted" >"$stamp"
+}
+
+require() {
+  command -v "$1" >/dev/null || { echo "setup: $1 is missing: $2" >&2; exit 1; }
+}
+
+require node 'install Node.js 20.3 or newer'
+require npm 'it comes with Node.js'
+require go 'install Go 1.26 or newer; the pinned tools are built with it'
+part 'system packages' install_system_tools
+part 'npm packages' install_packages
+part 'Go tools' build_tools
+part 'dist' build_dist
+echo 'setup: everything is there'
