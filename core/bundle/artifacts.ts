@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { BillOfMaterials } from '../../contracts/bill-of-materials.ts';
-import { DIGEST_PATTERN, type Descriptor, type Digest } from '../../contracts/descriptor.ts';
+import type { Descriptor, Digest } from '../../contracts/descriptor.ts';
 import { Annotation, MediaType } from '../../contracts/media-types.ts';
 import { canonicalJson } from '../canonical-json.ts';
 import { SealiftError } from '../errors.ts';
+import { digestOf, isDigest } from '../oci/digest.ts';
 import { maxJsonSize, parseBoundedJson } from './bounded-json.ts';
 
 /** A descriptor with the bytes it describes. */
@@ -85,11 +85,6 @@ export function readBillOfMaterials(manifestBytes: Uint8Array, layerBytes: Uint8
   return validated(billShape, layerBytes, 'bill of materials');
 }
 
-/** The sha256 digest of bytes in memory. */
-export function digestOf(bytes: Uint8Array): Digest {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-}
-
 function artifact(
   artifactType: string,
   { title, mediaType, digest, size, annotations }: FileArtifactInput,
@@ -113,10 +108,7 @@ function describeContent(mediaType: string, bytes: Uint8Array): Content {
   return { descriptor: { mediaType, digest: digestOf(bytes), size: bytes.length }, bytes };
 }
 
-const digestShape = z.custom<Digest>(
-  (value) => typeof value === 'string' && DIGEST_PATTERN.test(value),
-  'not a sha256 digest',
-);
+const digestShape = z.custom<Digest>(isDigest, 'not a sha256 digest');
 const sizeShape = z.number().int().nonnegative();
 const stringsShape = z.array(z.string());
 

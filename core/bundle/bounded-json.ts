@@ -9,13 +9,18 @@ const MAX_DEPTH = 64;
  * @throws Error saying what is wrong with it, as the end of a sentence about the document
  */
 export function parseBoundedJson(bytes: Uint8Array): unknown {
-  if (bytes.length > maxJsonSize) throw new Error(`it has ${bytes.length} bytes, more than the ${maxJsonSize} allowed`);
-  if (nestingDepth(bytes) > MAX_DEPTH) throw new Error(`it is nested more than ${MAX_DEPTH} deep`);
+  checkJsonBounds(bytes);
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
     throw new Error(`it is not JSON (${(error as Error).message})`, { cause: error });
   }
+}
+
+/** The bounds alone, for documents that something else parses. @throws Error as {@link parseBoundedJson} */
+export function checkJsonBounds(bytes: Uint8Array): void {
+  if (bytes.length > maxJsonSize) throw new Error(`it has ${bytes.length} bytes, more than the ${maxJsonSize} allowed`);
+  if (nestingDepth(bytes) > MAX_DEPTH) throw new Error(`it is nested more than ${MAX_DEPTH} deep`);
 }
 
 const QUOTE = 0x22;

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import type { Digest } from '../../contracts/descriptor.ts';
 import { SealiftError } from '../errors.ts';
 import { errorCode } from '../host/atomic-file.ts';
-import { digestOf } from './artifacts.ts';
+import { digestOf } from '../oci/digest.ts';
 import { ociLayoutContent, type BundleLayout, type PlannedEntry } from './layout.ts';
 import { encodeHeader } from './tar-header.ts';
 

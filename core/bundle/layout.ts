@@ -1,5 +1,6 @@
-import { DIGEST_PATTERN, type Descriptor, type Digest } from '../../contracts/descriptor.ts';
+import type { Descriptor, Digest } from '../../contracts/descriptor.ts';
 import { SealiftError } from '../errors.ts';
+import { hexOf, isDigest } from '../oci/digest.ts';
 import { headerLength, tarBlockSize } from './tar-header.ts';
 
 /** Content of `oci-layout` (image-spec v1.1, image-layout.md). */
@@ -72,14 +73,14 @@ export function paddedSize(size: number): number {
 }
 
 export function blobName(digest: Digest): string {
-  return `blobs/sha256/${digest.slice('sha256:'.length)}`;
+  return `blobs/sha256/${hexOf(digest)}`;
 }
 
 function uniqueBlobs(descriptors: readonly Descriptor[]): Map<Digest, Descriptor> {
   const unique = new Map<Digest, Descriptor>();
   for (const descriptor of descriptors) {
     const { digest, size } = descriptor;
-    if (!DIGEST_PATTERN.test(digest)) throw badDescriptor('ManifestInvalid', digest, 'it is not a sha256 digest');
+    if (!isDigest(digest)) throw badDescriptor('ManifestInvalid', digest, 'it is not a sha256 digest');
     if (!Number.isSafeInteger(size) || size < 0) throw badDescriptor('ManifestInvalid', digest, `its size is ${size}`);
     const known = unique.get(digest);
     if (known !== undefined && known.size !== size) {
