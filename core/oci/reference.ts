@@ -1,5 +1,6 @@
 import type { Digest } from '../../contracts/descriptor.ts';
 import { SealiftError } from '../errors.ts';
+import { isHost } from '../http/addresses.ts';
 import { isDigest } from './digest.ts';
 
 /** A named piece of OCI content. At least one of tag and digest is present. */
@@ -15,10 +16,6 @@ export interface Reference {
 const PATH_COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
 const REPOSITORY_PATTERN = new RegExp(`^${PATH_COMPONENT}(?:/${PATH_COMPONENT})*$`);
 const TAG_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
-const DOMAIN_COMPONENT = '(?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9])';
-const HOST_PATTERN = new RegExp(
-  `^(?:${DOMAIN_COMPONENT}(?:\\.${DOMAIN_COMPONENT})*|\\[[0-9a-fA-F:]+\\])(?::[0-9]{1,5})?$`,
-);
 const MAX_NAME_LENGTH = 255;
 
 /** Whether text is a repository path in the distribution reference grammar. */
@@ -29,13 +26,6 @@ export function isRepository(text: string): boolean {
 /** Whether text is a tag: at most 128 of `[A-Za-z0-9_.-]`, not starting with `.` or `-`. */
 export function isTag(text: string): boolean {
   return TAG_PATTERN.test(text);
-}
-
-/** Whether text is `host[:port]`: a DNS name, an IPv4 address or a bracketed IPv6 address. */
-export function isHost(text: string): boolean {
-  if (!HOST_PATTERN.test(text)) return false;
-  const port = /:([0-9]+)$/.exec(text.replace(/^\[.*\]/, ''))?.[1];
-  return port === undefined || (Number(port) > 0 && Number(port) < 65536);
 }
 
 /**
