@@ -5,7 +5,7 @@ import { parseReferenceAt } from './reference-at.ts';
 /** What a source plugin has found so far: duplicates collapse, contradictions are refused. */
 export interface ItemCollection {
   /**
-   * Takes an item found at `position`. One that is there already only adds what was not known: a digest, checksums, platforms.
+   * Takes an item found at `position`. One that is there already only adds what was not known: a digest, checksums, platforms, a fuller spelling.
    * @throws SealiftError InvalidInput when a tag is stated with two digests, or a URL with two checksums
    */
   add(item: SourceItem, position: InputPosition): void;
@@ -58,10 +58,17 @@ function merged(earlier: Found, item: SourceItem, position: InputPosition): Sour
   const platforms = [...new Set([...(first.platforms ?? []), ...(item.platforms ?? [])])].sort();
   return {
     ...first,
+    reference: fuller(first.reference, item.reference),
     ...(digest === undefined ? {} : { digest }),
     ...(Object.keys(checksums).length === 0 ? {} : { checksums }),
     ...(platforms.length === 0 ? {} : { platforms }),
   };
+}
+
+// Of two spellings the longer one says more (host, digest), and the choice does not hang on the order of the files.
+function fuller(a: string, b: string): string {
+  if (a.length !== b.length) return a.length > b.length ? a : b;
+  return a < b ? a : b;
 }
 
 function refuseContradiction(

@@ -4,7 +4,7 @@ import { fieldName, readShape, type FieldPath } from '../../../core/sources/yaml
 import { blockItem, isAbsent, manifestItem } from './blocks.ts';
 import type { Manifest } from './inputs.ts';
 import { blockShape, type Bundles } from './schema.ts';
-import { kubeVersion, wantsBlock, type Wanted } from './selection.ts';
+import { kubeVersion, ownerOf, wantsBlock, type Provider, type Wanted } from './selection.ts';
 
 /** Takes what the walk finds. */
 export interface Findings {
@@ -20,12 +20,20 @@ export interface EksDistroLink {
   path: FieldPath;
 }
 
+/** What the walk over one Bundles manifest came to. */
+export interface Walked {
+  links: EksDistroLink[];
+  /** the providers that something was found for */
+  providers: ReadonlySet<Provider>;
+}
+
 type Fields = Record<string, unknown>;
 
 interface Walk {
   manifest: Manifest<Bundles>;
   wanted: Wanted;
   findings: Findings;
+  providers: Set<Provider>;
   /** path of the versionsBundle, and its name in `foundAt` */
   root: FieldPath;
   rootName: string;
@@ -37,20 +45,21 @@ const MAX_DEPTH = 32;
 /**
  * Finds every block of the wanted Kubernetes versions. Blocks are known by having a `uri`, wherever they stand, so that a
  * component that a newer release adds is carried without a change here; a URL outside a block is warned about.
- * @returns the EKS-D releases that these versions are built from
  * @throws SealiftError InvalidInput naming file, line, column and path of the field
  */
-export function walkBundles(manifest: Manifest<Bundles>, wanted: Wanted, findings: Findings): EksDistroLink[] {
+export function walkBundles(manifest: Manifest<Bundles>, wanted: Wanted, findings: Findings): Walked {
+  const providers = new Set<Provider>();
   const links: EksDistroLink[] = [];
   manifest.content.spec.versionsBundles.forEach((versionsBundle, index) => {
     const version = kubeVersion(versionsBundle.kubeVersion);
     if (wanted.kubeVersions !== undefined && !wanted.kubeVersions.has(version)) return;
     const root = ['spec', 'versionsBundles', index];
-    walkFields({ manifest, wanted, findings, root, rootName: `versionsBundles[${version}]` }, [], versionsBundle);
+    const rootName = `versionsBundles[${version}]`;
+    walkFields({ manifest, wanted, findings, providers, root, rootName }, [], versionsBundle);
     const { name, manifestUrl } = versionsBundle.eksD;
     links.push({ name, manifestUrl, manifest, path: [...root, 'eksD'] });
   });
-  return links;
+  return { links, providers };
 }
 
 function walkFields(walk: Walk, path: FieldPath, fields: Fields): void {
@@ -83,7 +92,10 @@ function takeBlock(walk: Walk, path: FieldPath, fields: Fields): boolean {
     name: fieldName(path),
     positionOf: (field) => document.positionOf([...at, field]),
   });
-  if (item !== undefined) walk.findings.add(item, document.positionOf([...at, 'uri']));
+  if (item === undefined) return true;
+  walk.findings.add(item, document.positionOf([...at, 'uri']));
+  const owner = ownerOf(path);
+  if (owner !== undefined) walk.providers.add(owner);
   return true;
 }
 

@@ -40,7 +40,12 @@ async function list(selection: SourceSelection, context: SourceContext): Promise
   const wanted = wantedOf(selection, inputs);
   const collection = createItemCollection();
   const findings: Findings = { add: collection.add, warn: (message) => context.warn(message) };
-  const links = inputs.bundles.flatMap((bundles) => walkBundles(bundles, wanted, findings));
+  const walked = inputs.bundles.map((bundles) => walkBundles(bundles, wanted, findings));
+  for (const provider of wanted.providers ?? []) {
+    if (walked.some(({ providers }) => providers.has(provider))) continue;
+    context.warn(`provider ${provider}: these Bundles hold nothing that only it needs; upstream may have retired it`);
+  }
+  const links = walked.flatMap((bundles) => bundles.links);
   const eksDistro = await eksDistroReleases(links, inputs, context);
   for (const release of eksDistro) walkEksDistro(release, findings);
   return { items: collection.items(), documents: carriedDocuments(releases, inputs.bundles, eksDistro) };

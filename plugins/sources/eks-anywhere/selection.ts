@@ -69,8 +69,13 @@ export function kubeVersion(text: string): string {
 
 /** Whether the block at this path of a versionsBundle, e.g. `['eksD', 'ova']`, is wanted. */
 export function wantsBlock(wanted: Wanted, path: readonly PropertyKey[]): boolean {
-  const owner = owners.get(String(path[0])) ?? owners.get(path.slice(0, 2).map(String).join('.'));
+  const owner = ownerOf(path);
   return owner === undefined || wanted.providers === undefined || wanted.providers.has(owner);
+}
+
+/** The one infrastructure that uses what stands at this path of a versionsBundle; undefined for what is common. */
+export function ownerOf(path: readonly PropertyKey[]): Provider | undefined {
+  return owners.get(String(path[0])) ?? owners.get(path.slice(0, 2).map(String).join('.'));
 }
 
 function unknownValue(selection: SourceSelection, what: string, asked: string, available: string[]): Error {

@@ -10,7 +10,7 @@ const COMMENT = /(^|\s)#.*$/;
 /** The references of an image list: one a line, without comments and blank lines; nothing is checked yet. */
 export function listedReferences(content: string): ListedReference[] {
   return content
-    .split('\n')
+    .split(/\r?\n/)
     .map((line, index) => ({ text: line.replace(COMMENT, '').trim(), line: index + 1 }))
     .filter(({ text }) => text !== '');
 }

@@ -1,0 +1,164 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { basename, join } from 'node:path';
+import { expect, it, vi } from 'vitest';
+import { DIGEST_PATTERN } from '../../contracts/descriptor.ts';
+import type { SourceContents, SourceItem } from '../../contracts/bill-of-materials.ts';
+import type { SourcePlugin, SourceSelection } from '../../contracts/source-plugin.ts';
+import { SealiftError } from '../../core/errors.ts';
+import { parseReference } from '../../core/oci/reference.ts';
+import { memoryContext, type MemoryContext } from './memory-context.ts';
+
+/**
+ * The rules every source plugin keeps, run over its own fixtures:
+ * `fixtures/valid/` are input files that belong together, `fixtures/invalid/` are input files that are each refused,
+ * `fixtures/served/` is what its URLs lead to, by the last segment of the URL.
+ */
+export function sourceConformance(plugin: SourcePlugin, folder: string): void {
+  const valid = fixtures(folder, 'valid');
+  const invalid = fixtures(folder, 'invalid');
+  const served = fixtures(folder, 'served');
+  const select = (fields: Partial<SourceSelection> = {}): SourceSelection => ({
+    source: plugin.name,
+    files: Object.keys(valid),
+    kubeVersions: [],
+    providers: [],
+    ...fields,
+  });
+  const context = (): MemoryContext => servingContext({ ...valid, ...invalid }, served);
+
+  it('has a README and fixtures, and says what it is', () => {
+    expect(readFileSync(join(folder, 'README.md'), 'utf8')).toMatch(new RegExp(`^# ${plugin.name}\n`));
+    expect(readFileSync(join(folder, 'schema.ts'), 'utf8')).not.toBe('');
+    expect(readdirSync(folder).some((name) => name.endsWith('.test.ts'))).toBe(true);
+    expect(Object.keys(valid)).not.toEqual([]);
+    expect(Object.keys(invalid)).not.toEqual([]);
+    expect(plugin.summary).toMatch(/^[^\n]{10,120}$/);
+  });
+
+  it('recognises its own fixtures', () => {
+    for (const bytes of Object.values(valid)) expect(plugin.recognises(new TextDecoder().decode(bytes))).toBe(true);
+  });
+
+  it('lists the same inputs the same way twice, whatever the order of the files', async () => {
+    const first = await plugin.list(select(), context());
+    expect(await plugin.list(select(), context())).toEqual(first);
+    const reversed = await plugin.list(select({ files: Object.keys(valid).reverse() }), context());
+    expect(reversed.documents).toEqual(first.documents);
+    expect(reversed.items.map(identity)).toEqual(first.items.map(identity));
+    expect(first.items.map(sortKey)).toEqual(first.items.map(sortKey).sort());
+  });
+
+  it('states no duplicates, and only what can be fetched', async () => {
+    const { items, documents } = await plugin.list(select(), context());
+    expect(items).not.toEqual([]);
+    expect(new Set(items.map(identity)).size).toBe(items.length);
+    expect(new Set(documents.map((document) => document.destination)).size).toBe(documents.length);
+    for (const item of items) checkItem(item);
+    checkDocuments(documents);
+  });
+
+  it('reads only through its context', async () => {
+    const connect = vi.spyOn(Socket.prototype, 'connect').mockImplementation(() => {
+      throw new Error('a source plugin opened a connection by itself');
+    });
+    try {
+      const used = context();
+      await plugin.list(select(), used);
+      expect(used.reads).toEqual(expect.arrayContaining(Object.keys(valid)));
+      expect(connect).not.toHaveBeenCalled();
+    } finally {
+      connect.mockRestore();
+    }
+  });
+
+  it.each(Object.keys(invalid))('refuses %s, naming file and line', async (file) => {
+    const error = await failure(plugin.list(select({ files: [file] }), context()));
+    expect(error.type).toBe('InvalidInput');
+    expect(error.problem.subject).toMatch(new RegExp(`^${escaped(file)}:[1-9][0-9]*(:[1-9][0-9]*)?$`));
+    expect(error.problem.remedy).not.toBe('');
+  });
+
+  it('refuses what cannot be selected, and having no input', async () => {
+    const asked: Partial<SourceSelection>[] = [
+      { kubeVersions: ['0.0'] },
+      { providers: ['no-such-provider'] },
+      { release: 'no-such-release' },
+      { files: [] },
+    ];
+    for (const fields of asked) {
+      const error = await failure(plugin.list(select(fields), context()));
+      expect(error.type).toBe('InvalidInput');
+      expect(error.problem.remedy).not.toBe('');
+    }
+  });
+
+  it('passes on what its context throws', async () => {
+    const error = await failure(plugin.list(select({ files: ['/inputs/absent'] }), context()));
+    expect(error.type).toBe('FileMissing');
+  });
+}
+
+function fixtures(folder: string, name: string): Record<string, Uint8Array> {
+  const names = readdirSync(join(folder, 'fixtures'), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && basename(entry.parentPath) === name)
+    .map((entry) => entry.name);
+  // The paths exist nowhere, so that a plugin that opens files by itself fails.
+  return Object.fromEntries(
+    names.sort().map((file) => [`/inputs/${file}`, new Uint8Array(readFileSync(join(folder, 'fixtures', name, file)))]),
+  );
+}
+
+function servingContext(given: Record<string, Uint8Array>, served: Record<string, Uint8Array>): MemoryContext {
+  const context = memoryContext(given);
+  const upstream = memoryContext(served);
+  return {
+    ...context,
+    read: (location) =>
+      /^https?:/.test(location) ? upstream.read(`/inputs/${basename(location)}`) : context.read(location),
+  };
+}
+
+function checkItem(item: SourceItem): void {
+  expect(item.name).not.toBe('');
+  expect(item.foundAt).not.toBe('');
+  if (item.digest !== undefined) expect(item.digest).toMatch(DIGEST_PATTERN);
+  if (item.kind === 'image' || item.kind === 'chart') {
+    expect(() => parseReference(item.reference)).not.toThrow();
+    expect(item.checksums).toBeUndefined();
+  } else {
+    expect(['http:', 'https:', 'file:']).toContain(new URL(item.reference).protocol);
+    expect(item.digest).toBeUndefined();
+  }
+}
+
+function checkDocuments(documents: SourceContents['documents']): void {
+  for (const document of documents) {
+    expect(() => parseReference(`registry.test/${document.destination}`)).not.toThrow();
+    expect(document.title).toMatch(/^[^/]+$/);
+    expect(document.content.length).toBeGreaterThan(0);
+  }
+}
+
+async function failure(listing: Promise<unknown>): Promise<SealiftError> {
+  const thrown: unknown = await listing.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (thrown instanceof SealiftError) return thrown;
+  throw new Error('expected a SealiftError', { cause: thrown });
+}
+
+function identity(item: SourceItem): string {
+  if (item.kind === 'manifest' || item.kind === 'file') return item.reference;
+  const { host, repository, tag, digest } = parseReference(item.reference);
+  return `${host}/${repository}:${tag ?? digest}`;
+}
+
+function sortKey(item: SourceItem): string {
+  return `${item.kind} ${item.reference}`;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('.', '\\.');
+}
