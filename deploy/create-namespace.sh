@@ -29,7 +29,7 @@ fi
 # Other frontends see a new namespace after their next refresh; the first call after it may fail.
 known=''
 tries=0
-until known=$(temporal operator search-attribute list --output json 2>/dev/null); do
+until known=$(temporal operator search-attribute list --namespace "$TEMPORAL_NAMESPACE" --output json 2>/dev/null); do
   tries=$((tries + 1))
   [ "$tries" -lt 60 ] || { echo "namespace $TEMPORAL_NAMESPACE does not answer" >&2; exit 1; }
   sleep 1
@@ -39,7 +39,7 @@ echo "$attributes" | while read -r name type; do
   [ -n "$name" ] || continue
   case $known in
     *"\"$name\""*) echo "search attribute $name is there" ;;
-    *) temporal operator search-attribute create --name "$name" --type "$type" ;;
+    *) temporal operator search-attribute create --namespace "$TEMPORAL_NAMESPACE" --name "$name" --type "$type" ;;
   esac
 done
 echo "namespace $TEMPORAL_NAMESPACE is ready"

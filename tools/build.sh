@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the pinned Go tools that tests and the embedded default run, once, into <cache>/bin.
-# A tool is rebuilt only when its module's go.mod, its go.sum or the Go toolchain changed: each binary has a .stamp beside it.
+# A tool is rebuilt only when its module's go.mod, go.sum or sources, or the Go toolchain, changed: each binary has a .stamp beside it.
 # usage: tools/build.sh [tool ...]      with no names: every tool
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,14 +18,14 @@ oras          clients     oras.land/oras/cmd/oras
 olareg        clients     github.com/olareg/olareg/cmd/olareg
 toxiproxy     toxiproxy   github.com/Shopify/toxiproxy/v2/cmd/server
 helm          helm        helm.sh/helm/v3/cmd/helm
-compose-model compose     github.com/compose-spec/compose-go/v2/cmd
+compose-config compose    sealift.dev/tools/compose
 '
 wanted=" $* "
 go_version=$(go env GOVERSION)
 while read -r name module package; do
   [ -n "$name" ] || continue
   [ $# -eq 0 ] || [[ $wanted == *" $name "* ]] || continue
-  stamp=$( { echo "$go_version"; cat "$here/$module/go.mod" "$here/$module/go.sum"; } | sha256sum | cut -c1-64)
+  stamp=$( { echo "$go_version"; cat "$here/$module"/go.mod "$here/$module"/go.sum "$here/$module"/*.go 2>/dev/null || true; } | sha256sum | cut -c1-64)
   out=$cache/bin/$name
   [ -x "$out" ] && [ "$(cat "$out.stamp" 2>/dev/null)" = "$stamp" ] && continue
   echo "building $name ($package); the first build takes a while" >&2
