@@ -34,8 +34,8 @@ export function parseYamlDocuments(file: string, bytes: Uint8Array): YamlDocumen
   for (const document of 'empty' in parsed ? [] : parsed) {
     const [error] = document.errors;
     if (error !== undefined) throw inputError({ file, ...linePosition(lines, error.pos[0]) }, error.message);
-    if (document.contents === null) continue;
-    documents.push(locatedDocument(file, document, lines));
+    const located = locatedDocument(file, document, lines);
+    if (located.value !== null) documents.push(located);
   }
   if (documents.length === 0) throw inputError({ file, line: 1, column: 1 }, 'the file holds no YAML document');
   return documents;
