@@ -77,7 +77,7 @@ function linePosition(lines: LineCounter, offset: number): { line: number; colum
 }
 
 function offsetOf(document: Document, path: FieldPath): number {
-  let node = document.contents as Node | null;
+  let node = document.contents;
   let offset = node?.range?.[0] ?? 0;
   for (const key of path) {
     const resolved = isAlias(node) ? node.resolve(document) : node;
