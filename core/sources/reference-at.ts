@@ -25,5 +25,5 @@ export function pinnedDigest(text: string, stated: Digest | undefined, position:
   if (digest !== undefined && stated !== undefined && digest !== stated) {
     throw inputError(position, `"${text}" names one digest and ${stated} is stated beside it`);
   }
-  return (digest) ?? stated;
+  return digest ?? stated;
 }
