@@ -1,0 +1,34 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import type { Digest } from '../../contracts/descriptor.ts';
+import { EntryTable } from './entry-table.ts';
+
+function digestNumber(number: number): Digest {
+  return `sha256:${createHash('sha256').update(String(number)).digest('hex')}`;
+}
+
+describe('EntryTable', () => {
+  it('finds each of many blobs, keeps their order, and takes none twice', () => {
+    const table = new EntryTable();
+    const blobs = Array.from({ length: 5000 }, (_none, number) => ({
+      digest: digestNumber(number),
+      offset: number * 512,
+      size: number === 7 ? 2 ** 45 : number,
+    }));
+    for (const blob of blobs) expect(table.add(blob)).toBe(true);
+    for (const blob of blobs) expect(table.add({ ...blob, size: 0 })).toBe(false);
+    expect(table.count).toBe(5000);
+    expect([...table.spans()]).toEqual(blobs);
+    expect(table.get(digestNumber(7))).toEqual(blobs[7]);
+    expect(table.get(digestNumber(5001))).toBeUndefined();
+  });
+
+  it('is not slowed down by digests that are chosen to collide', () => {
+    const table = new EntryTable();
+    for (let number = 0; number < 20_000; number++) {
+      const tail = number.toString(16).padStart(8, '0');
+      expect(table.add({ digest: `sha256:${'0'.repeat(56)}${tail}`, offset: 0, size: 0 })).toBe(true);
+    }
+    expect(table.count).toBe(20_000);
+  });
+});
