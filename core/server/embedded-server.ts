@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { EmbeddedServer, HostPaths, ServerInfo } from '../../contracts/host.ts';
-import { searchAttributeNames } from '../../contracts/operations.ts';
+import { searchAttributeTypes } from '../../contracts/search-attributes.ts';
 import { SealiftError } from '../errors.ts';
 import { tryLock } from '../host/lock-file.ts';
 import { processStartTime } from '../host/process-start-time.ts';
@@ -115,7 +115,7 @@ function serverArguments(database: string, port: number, uiPort: number): string
   args.push('--port', String(port), '--ui-port', String(uiPort), '--log-format', 'json', '--log-level', 'warn');
   // WAL with NORMAL cannot lose what was committed when a process is killed, and waits for the disk far less than FULL
   args.push('--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=NORMAL');
-  for (const name of Object.values(searchAttributeNames)) args.push('--search-attribute', `${name}=Keyword`);
+  for (const [name, type] of Object.entries(searchAttributeTypes)) args.push('--search-attribute', `${name}=${type}`);
   return args;
 }
 

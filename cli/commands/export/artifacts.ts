@@ -1,0 +1,40 @@
+import { Command, Option } from 'commander';
+import { addConnectionOptions, type ConnectionOptions } from '../../options/registry-options.ts';
+import { addRunOptions, type RunOptions } from '../../options/operation-options.ts';
+import { collectPlatforms, requireOptions } from '../../options/parse.ts';
+import { addSourceOptions, type SourceOptions } from '../../options/source-options.ts';
+import type { CommandContext } from '../../context.ts';
+import { openWhileLoading } from '../../operations/opening.ts';
+
+/** What the options of `export artifacts` say. */
+export interface ExportOptions extends SourceOptions, RunOptions, ConnectionOptions {
+  output: string;
+  platform?: string[];
+  lock?: string;
+  digestPolicy: 'enforce' | 'warn';
+  force?: boolean;
+}
+
+/** `sealift export artifacts` */
+export function exportArtifactsCommand(context: CommandContext): Command {
+  const command = new Command('artifacts')
+    .description('Fetch everything a distribution needs into one tar, an OCI image layout.')
+    .option('-o, --output <file>', 'the tar to write (required)');
+  addSourceOptions(command)
+    .option('--platform <os/arch>', 'only this platform of multi-platform images; repeatable', collectPlatforms)
+    .option('--lock <file>', 'lock file: written when absent, obeyed when present')
+    .addOption(
+      new Option('--digest-policy <policy>', 'a tag that does not point to the digest its source states')
+        .choices(['enforce', 'warn'])
+        .default('enforce'),
+    )
+    .option('--force', 'replace the output file if there is one');
+  requireOptions(addConnectionOptions(addRunOptions(command)), '--output', '--file');
+  return command.action((options: ExportOptions) => exportArtifacts(context, options));
+}
+
+/** Runs an export as the options say. Also what the deprecated download commands call. */
+export async function exportArtifacts(context: CommandContext, options: ExportOptions): Promise<void> {
+  const [opening, { runExport }] = await openWhileLoading(context, () => import('../../operations/run-export.ts'));
+  await runExport(context, opening, options);
+}

@@ -1,0 +1,27 @@
+import { Command } from 'commander';
+import type { CommandContext } from '../../context.ts';
+import { openWhileLoading } from '../../operations/opening.ts';
+import { addRunOptions, type RunOptions } from '../../options/operation-options.ts';
+import { requireOptions } from '../../options/parse.ts';
+import { addConnectionOptions, addMapOption, type DestinationOptions } from '../../options/registry-options.ts';
+
+/** What the options of `import artifacts` say. */
+export interface ImportOptions extends DestinationOptions, RunOptions {
+  input: string;
+}
+
+/** `sealift import artifacts` */
+export function importArtifactsCommand(context: CommandContext): Command {
+  const command = new Command('artifacts')
+    .description('Push a bundle into a registry.')
+    .option('-i, --input <file>', 'the tar that `sealift export artifacts` wrote (required)')
+    .option('-r, --registry <host[:port][/namespace]>', 'the registry to push into (required)');
+  requireOptions(addConnectionOptions(addRunOptions(addMapOption(command))), '--input', '--registry');
+  return command.action((options: ImportOptions) => importArtifacts(context, options));
+}
+
+/** Runs an import as the options say. Also what the deprecated import commands call. */
+export async function importArtifacts(context: CommandContext, options: ImportOptions): Promise<void> {
+  const [opening, { runImport }] = await openWhileLoading(context, () => import('../../operations/run-import.ts'));
+  await runImport(context, opening, options);
+}

@@ -1,0 +1,79 @@
+import type { OperationResult, ParkedItem } from '../../../contracts/operations.ts';
+import type { Problem } from '../../../contracts/errors.ts';
+import type { ResultDocument } from '../../context.ts';
+import { problemLines } from '../errors.ts';
+import { count, formatBytes } from '../format.ts';
+
+/** Where an operation can be looked at and talked to. */
+export interface OperationPlace {
+  id: string;
+  /** link into Temporal's UI */
+  ui: string | undefined;
+}
+
+/** The result of a finished export or import. */
+export function operationResultDocument(place: OperationPlace, result: OperationResult): ResultDocument {
+  const lines = [
+    ...headline(result),
+    ...skippedLines(result),
+    ...result.warnings.map((warning) => `Warning: ${warning}`),
+  ];
+  if (place.ui !== undefined) lines.push(`Temporal UI: ${place.ui}`);
+  if (result.kind === 'import' && result.registryMirrorConfiguration !== '') {
+    lines.push('', 'For a cluster spec:', '', result.registryMirrorConfiguration.trimEnd());
+  }
+  return { text: `${lines.join('\n')}\n`, json: { ...result, operation: place.id, ui: place.ui ?? null } };
+}
+
+/** What waits for a decision, with the commands that give one. */
+export function parkedDocument(place: OperationPlace, parked: ParkedItem[], parkedCount: number): ResultDocument {
+  const lines = parked.map((item) => `${item.item}\n  ${problemLines(item).trimEnd()}\n`);
+  const more = parkedCount > parked.length ? [`and ${parkedCount - parked.length} more\n`] : [];
+  const text = [
+    `${count(parkedCount, 'item')} of ${place.id} could not be done; everything else is done. What is wrong:\n\n`,
+    ...lines,
+    ...more,
+    `\nPut it right, then decide:\n`,
+    decisionLines(place.id),
+    ...(place.ui === undefined ? [] : [`\nTemporal UI: ${place.ui}\n`]),
+  ].join('');
+  return { text, json: { kind: 'parked', operation: place.id, ui: place.ui ?? null, parkedCount, parked } };
+}
+
+/** The three commands for a parked operation, a line each. */
+export function decisionLines(id: string): string {
+  return [
+    `  sealift retry ${id}                 go on; nothing is moved twice`,
+    `  sealift skip ${id} [--item ITEM]    go on without what is wrong`,
+    `  sealift abort ${id}                 give up`,
+  ]
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+/** For programs that read stdout: an operation, or a whole command, that failed. People read the same on stderr. */
+export function failureDocument(problems: readonly Problem[], exitCode: number): ResultDocument {
+  return { text: '', json: { kind: 'failure', exitCode, problems } };
+}
+
+function headline(result: OperationResult): string[] {
+  const contents = [count(result.images, 'image'), count(result.charts, 'chart'), count(result.files, 'file')].join(
+    ', ',
+  );
+  if (result.kind === 'export') {
+    return [
+      `Exported ${contents} (${count(result.blobs, 'blob')}, ${formatBytes(result.size)}) to ${result.output}`,
+      `Bundle: ${result.digest}`,
+      `Fetched ${formatBytes(result.bytesFetched)}, reused ${formatBytes(result.bytesReused)}`,
+    ];
+  }
+  return [
+    `Imported ${contents} (${count(result.blobs, 'blob')}) into ${result.registry}`,
+    `Bundle: ${result.bundle}`,
+    `Sent ${formatBytes(result.bytesPushed)}, reused ${formatBytes(result.bytesReused)}; ${count(result.tagsWritten, 'tag')} written, ${result.tagsUnchanged} unchanged`,
+  ];
+}
+
+function skippedLines(result: OperationResult): string[] {
+  return result.skipped.map(({ reference, reason }) => `Skipped: ${reference} (${reason})`);
+}

@@ -1,0 +1,27 @@
+/** One look at a running operation, as the displays draw it. */
+export interface ProgressView {
+  phase: string;
+  paused: boolean;
+  parkedCount: number;
+  bytesDone: number;
+  /** 0 while unknown */
+  bytesTotal: number;
+  itemsDone: number;
+  itemsTotal: number;
+  /** what moves right now, in bytes */
+  current: { subject: string; done: number; total: number }[];
+  /** activities that failed and are tried again */
+  retrying: { activity: string; attempt: number; message: string }[];
+}
+
+export const emptyProgress: ProgressView = {
+  phase: 'starting',
+  paused: false,
+  parkedCount: 0,
+  bytesDone: 0,
+  bytesTotal: 0,
+  itemsDone: 0,
+  itemsTotal: 0,
+  current: [],
+  retrying: [],
+};

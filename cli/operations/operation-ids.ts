@@ -1,0 +1,17 @@
+import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
+import type { Digest } from '../../contracts/descriptor.ts';
+
+/** Workflow id of an export: one machine writes one file once at a time. `output` is absolute. */
+export function exportOperationId(hostTaskQueue: string, output: string): string {
+  const place = createHash('sha256')
+    .update(hostTaskQueue + output)
+    .digest('hex');
+  return `export/${basename(output)}-${place.slice(0, 8)}`;
+}
+
+/** Workflow id of an import: one bundle goes into one registry namespace once at a time. */
+export function importOperationId(bundle: Digest, host: string, namespace: string): string {
+  const registry = namespace === '' ? host : `${host}/${namespace}`;
+  return `import/${bundle.slice('sha256:'.length, 'sha256:'.length + 12)}/${registry}`;
+}

@@ -1,0 +1,49 @@
+import { InvalidArgumentError, type Command } from 'commander';
+
+/** For repeatable options: adds one value to those given before. */
+export function collect(value: string, earlier: string[] | undefined): string[] {
+  return [...(earlier ?? []), value];
+}
+
+/** For repeatable `KEY=VALUE` options. The value may hold `=`. @throws InvalidArgumentError, also when a key is given twice */
+export function collectPairs(value: string, earlier: Record<string, string> | undefined): Record<string, string> {
+  const split = value.indexOf('=');
+  const key = value.slice(0, split);
+  if (split < 1 || split === value.length - 1) throw new InvalidArgumentError('It has the form KEY=VALUE.');
+  if (earlier !== undefined && key in earlier) throw new InvalidArgumentError(`${key} is given twice.`);
+  return { ...earlier, [key]: value.slice(split + 1) };
+}
+
+/** A whole number of at least 1. @throws InvalidArgumentError */
+export function positiveInteger(value: string): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number) || number < 1)
+    throw new InvalidArgumentError('It is a whole number of at least 1.');
+  return number;
+}
+
+/** `os/arch[/variant]`, as in the OCI image index. @throws InvalidArgumentError */
+export function collectPlatforms(value: string, earlier: string[] | undefined): string[] {
+  if (!/^[a-z0-9]+\/[a-z0-9_]+(\/[a-z0-9.]+)?$/.test(value)) {
+    throw new InvalidArgumentError('It has the form os/arch or os/arch/variant, e.g. linux/amd64.');
+  }
+  return collect(value, earlier);
+}
+
+/**
+ * Makes options required. Commander's own `requiredOption` complains of a missing option before it looks at one that is
+ * misspelt, and so hides the better hint.
+ *
+ * @param long names with their dashes, e.g. `--output`
+ */
+export function requireOptions(command: Command, ...long: string[]): Command {
+  return command.hook('preAction', () => {
+    for (const option of command.options) {
+      const given = command.getOptionValue(option.attributeName()) !== undefined;
+      if (given || option.long == null || !long.includes(option.long)) continue;
+      command.error(`error: required option '${option.flags}' not specified`, {
+        code: 'commander.missingMandatoryOptionValue',
+      });
+    }
+  });
+}

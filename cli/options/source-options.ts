@@ -1,0 +1,70 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { SealiftHost } from '../../contracts/host.ts';
+import type { SourceSelection } from '../../contracts/source-plugin.ts';
+import { CliError } from '../cli-error.ts';
+import { collect, collectPairs } from './parse.ts';
+
+/** What the options say that select a distribution's content. */
+export interface SourceOptions {
+  file: string[];
+  source?: string;
+  kubeVersion?: string[];
+  provider?: string[];
+  release?: string;
+  pullFrom?: Record<string, string>;
+}
+
+/** Adds the options that select a distribution's content. */
+export function addSourceOptions(command: Command): Command {
+  return command
+    .option(
+      '-f, --file <file>',
+      "an input of the source: a distribution's manifest or a list of images (path or URL); repeatable (required)",
+      collect,
+    )
+    .option('--source <name>', 'which kind of input it is; found out from its content when not given')
+    .option('--kube-version <version>', 'only this Kubernetes version, e.g. 1.30; repeatable', collect)
+    .option('--provider <name>', 'only this infrastructure provider, e.g. vsphere; repeatable', collect)
+    .option('--release <version>', 'the release to take, when the input lists several')
+    .option(
+      '--pull-from <origin=url>',
+      'read an origin (a registry host or a URL prefix) from elsewhere; repeatable',
+      collectPairs,
+    );
+}
+
+/** One selection a source, in the order in which the sources first occur among the files. */
+export async function sourceSelections(
+  options: SourceOptions,
+  catalogue: SealiftHost['sources'],
+  cwd: string,
+): Promise<SourceSelection[]> {
+  const known = catalogue.names().map(({ name }) => name);
+  if (options.source !== undefined && !known.includes(options.source)) {
+    throw new CliError('InvalidInput', {
+      operation: 'choose source',
+      subject: options.source,
+      message: 'there is no such source',
+      remedy: `use one of ${known.join(', ')}`,
+    });
+  }
+  const filesOf = new Map<string, string[]>();
+  for (const given of options.file) {
+    const file = absoluteLocation(given, cwd);
+    const source = options.source ?? (await catalogue.detect(file, options.pullFrom ?? {}));
+    filesOf.set(source, [...(filesOf.get(source) ?? []), file]);
+  }
+  return [...filesOf].map(([source, files]) => ({
+    source,
+    files,
+    kubeVersions: options.kubeVersion ?? [],
+    providers: options.provider ?? [],
+    ...(options.release === undefined ? {} : { release: options.release }),
+  }));
+}
+
+/** A path made absolute (the worker runs elsewhere than the command); URLs stay as they are. */
+export function absoluteLocation(location: string, cwd: string): string {
+  return /^(https?|file):\/\//.test(location) ? location : resolve(cwd, location);
+}
