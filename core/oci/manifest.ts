@@ -73,8 +73,8 @@ const REFERENCE_DIGEST = 'vnd.docker.reference.digest';
 
 /**
  * The index with only the wanted platforms (`os/arch[/variant]`), as canonical JSON of the same media type. Attestations
- * of what is kept are kept, and so is what states no platform. An index that loses nothing keeps its bytes and digest.
- * @returns undefined when the index has platforms, and none of them is wanted
+ * of what is kept are kept, and so is what states no platform.
+ * @returns undefined when the index loses nothing, so that its own bytes and digest stay; no `kept` when no platform fits
  * @throws SealiftError InvalidInput for a malformed platform, ManifestInvalid for a malformed index
  */
 export function filterIndex(bytes: Uint8Array, platforms: string[]): FilteredIndex | undefined {
@@ -84,21 +84,20 @@ export function filterIndex(bytes: Uint8Array, platforms: string[]): FilteredInd
   // Not the deduplicated list: one manifest may be listed for several platforms.
   const entries = reader.list(document['manifests'], 'manifests');
   const keep = selectEntries(entries, wanted);
-  if (keep === undefined) return undefined;
+  if (keep.every(Boolean)) return undefined;
   const kept = reader.unique(entries.filter((_entry, index) => keep[index]));
-  if (keep.every(Boolean)) return { bytes, digest: digestOf(bytes), kept };
   const manifests = (document['manifests'] as unknown[]).filter((_entry, index) => keep[index]);
   const filtered = new TextEncoder().encode(canonicalJson({ ...document, manifests }));
   return { bytes: filtered, digest: digestOf(filtered), kept };
 }
 
-function selectEntries(entries: Descriptor[], wanted: Platform[]): boolean[] | undefined {
+function selectEntries(entries: Descriptor[], wanted: Platform[]): boolean[] {
   if (wanted.length === 0) return entries.map(() => true);
   const forPlatforms = entries.filter((entry) => entry.platform !== undefined && !isAttestation(entry));
   const matching = forPlatforms.filter((entry) =>
     wanted.some((platform) => platformMatches(platform, entry.platform!)),
   );
-  if (forPlatforms.length > 0 && matching.length === 0) return undefined;
+  if (forPlatforms.length > 0 && matching.length === 0) return entries.map(() => false);
   const digests = new Set<string | undefined>(matching.map((entry) => entry.digest));
   return entries.map((entry) => {
     if (isAttestation(entry)) return digests.has(entry.annotations?.[REFERENCE_DIGEST]);
