@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by the scripts in this folder; sourced, not run.
 
 # retry TIMES COMMAND...: registries hiccup; wait a little longer before each new try.

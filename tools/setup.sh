@@ -23,26 +23,26 @@ install_system_tools() {
     echo "setup: not a Debian machine: install by hand what the interoperability tests use: ${missing[*]}" >&2
     return 0
   fi
-  local as_root=()
-  [ "$(id -u)" = 0 ] || as_root=(sudo)
   echo "setup: installing ${missing[*]} (about a minute)"
-  with_guarded_services retry 3 "${as_root[@]}" apt-get -qq -o Acquire::Retries=3 update
-  with_guarded_services retry 3 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get -qq -o Acquire::Retries=3 install --yes --no-install-recommends "${missing[@]}"
+  retry 3 as_root apt-get -qq -o Acquire::Retries=3 update
+  without_services retry 3 as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get -qq -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 install --yes --no-install-recommends "${missing[@]}" >/dev/null
+  # nor at the next boot: the tests start their own
+  as_root systemctl --quiet disable "${missing[@]}" 2>/dev/null || true
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
 # Debian starts a service when its package is installed, unless policy-rc.d says no (invoke-rc.d(8)).
-with_guarded_services() {
+without_services() {
   local policy=/usr/sbin/policy-rc.d status=0
-  if [ -e "$policy" ] || [ "$(id -u)" != 0 ]; then
-    "$@"
-    return
-  fi
-  printf '#!/bin/sh\nexit 101\n' >"$policy"
-  chmod +x "$policy"
-  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  [ ! -e "$policy" ] || { "$@"; return; }
+  printf '#!/bin/sh\nexit 101\n' | as_root install --mode=755 /dev/stdin "$policy"
+  trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
   "$@" || status=$?
-  rm -f "$policy"
+  as_root rm -f "$policy"
   trap - EXIT
   return "$status"
 }
