@@ -31,6 +31,8 @@ export interface RegistryClientOptions {
  * what HttpClient.request throws.
  */
 export interface RegistryClient extends ManifestCalls, BlobCalls, ListingCalls, UploadCalls {
+  /** `host[:port]` as in references and errors */
+  readonly host: string;
   /** Whether there is a registry that lets us in. @throws SealiftError when not */
   ping(): Promise<void>;
   /** What a mover thread needs to send requests to `url` by itself, with the credentials of this moment. */
@@ -42,7 +44,7 @@ export interface RegistryClient extends ManifestCalls, BlobCalls, ListingCalls, 
    */
   reauthorize(
     repository: string,
-    access: RepositoryAccess,
+    actions: readonly RepositoryAccess[],
     challenge: string | undefined,
     rejected?: string,
   ): Promise<void>;
@@ -58,6 +60,7 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
   const session = new RegistrySession({ host, pathPrefix, settings, credentials, side, http });
   const manifests = manifestCalls(session);
   return {
+    host,
     ...manifests,
     ...blobCalls(session),
     ...listingCalls(session, manifests),
@@ -68,8 +71,8 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
       if (response.status !== 200) throw registryError(response, { side, ...about });
     },
     target: (repository, access, url) => session.target([session.scope(repository, access)], url),
-    async reauthorize(repository, access, challenge, rejected) {
-      const scopes = [session.scope(repository, access)];
+    async reauthorize(repository, actions, challenge, rejected) {
+      const scopes = [session.scope(repository, actions.includes('push') ? 'push' : 'pull')];
       await session.authenticator.renew(scopes, challenge, rejected ?? session.authenticator.current(scopes));
     },
     redirected: (target, location) => redirectedTarget(target, location, side),
