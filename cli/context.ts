@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { SealiftHost } from '../contracts/host.ts';
-import { createStatusDisplay, type StatusDisplay } from './display/status/status-display.ts';
+import type { StatusDisplay } from './display/status/progress-view.ts';
+import { createStatusDisplay } from './display/status/status-display.ts';
 import type { Terminal } from './terminal.ts';
 
 export type OutputFormat = 'text' | 'json';

@@ -34,7 +34,6 @@ export function shorten(text: string, width: number): string {
 
 /** Text that came from elsewhere without the control characters that would move a terminal's cursor or colour it. */
 export function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '');
 }
 

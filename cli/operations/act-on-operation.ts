@@ -130,7 +130,8 @@ async function running(id: string, verb: string, send: () => Promise<unknown>): 
   } catch (error) {
     const refused = error instanceof WorkflowUpdateFailedError;
     const over =
-      error instanceof WorkflowNotFoundError || (isGrpcServiceError(error) && /already completed/.test(error.message));
+      error instanceof WorkflowNotFoundError ||
+      (isGrpcServiceError(error) && error.message.includes('already completed'));
     if (!refused && !over) throw error;
     throw new CliError('InvalidInput', {
       side: 'temporal',

@@ -3,7 +3,7 @@ import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import type { Problem } from '../../contracts/errors.ts';
 import type { LocalWorkers } from '../../contracts/host.ts';
 import type { OperationResult, ParkedItem } from '../../contracts/operations.ts';
-import type { StatusDisplay } from '../display/status/status-display.ts';
+import type { StatusDisplay } from '../display/status/progress-view.ts';
 import type { CommandWorker } from './command-worker.ts';
 import { endDeadAttempts } from './dead-attempts.ts';
 import { isParked, operationView, progressView } from './operation-view.ts';

@@ -69,8 +69,8 @@ export function progressView(view: OperationView): ProgressView {
   const running = activities.flatMap((activity) => activity.progress ?? []);
   const sum = (pick: (progress: ActivityProgress) => number): number =>
     running.reduce((total, one) => total + pick(one), 0);
-  const bytesTotal = state?.bytesTotal || sum((one) => one.bytesTotal);
-  const itemsTotal = state?.itemsTotal || sum((one) => one.itemsTotal);
+  const bytesTotal = known(state?.bytesTotal) ?? sum((one) => one.bytesTotal);
+  const itemsTotal = known(state?.itemsTotal) ?? sum((one) => one.itemsTotal);
   return {
     phase: state?.phase ?? 'starting',
     paused: state?.paused ?? false,
@@ -84,6 +84,11 @@ export function progressView(view: OperationView): ProgressView {
       lastProblem === undefined || attempt < 2 ? [] : [{ activity: name, attempt, message: lastProblem.message }],
     ),
   };
+}
+
+/** A total of 0 says that the operation has not told it yet. */
+function known(total: number | undefined): number | undefined {
+  return total === 0 ? undefined : total;
 }
 
 type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
@@ -101,7 +106,7 @@ async function activityView(client: Client, pending: PendingActivity): Promise<A
     id: pending.activityId ?? '',
     name: pending.activityType?.name ?? 'activity',
     attempt: pending.attempt ?? 1,
-    started: pending.state === STARTED,
+    started: Number(pending.state) === STARTED,
     worker: pending.lastWorkerIdentity ?? '',
     ...(isProgress(details) ? { progress: details } : {}),
     ...(lastProblem === undefined ? {} : { lastProblem }),

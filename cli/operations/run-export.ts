@@ -3,7 +3,7 @@ import { basename, resolve } from 'node:path';
 import type { SealiftHost } from '../../contracts/host.ts';
 import type { ExportArtifactsInput, OperationResult } from '../../contracts/operations.ts';
 import { CliError } from '../cli-error.ts';
-import type { ExportOptions } from '../commands/export/artifacts.ts';
+import type { ExportOptions } from '../options/export-options.ts';
 import type { CommandContext } from '../context.ts';
 import { registryOptions } from '../options/registry-options.ts';
 import { sourceSelections } from '../options/source-options.ts';

@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path';
 import type { SealiftHost } from '../../contracts/host.ts';
 import type { ImportArtifactsInput } from '../../contracts/operations.ts';
-import type { ImportOptions } from '../commands/import/artifacts.ts';
+import type { ImportOptions } from '../options/import-options.ts';
 import type { CommandContext } from '../context.ts';
 import { parseRegistry, registryOptions } from '../options/registry-options.ts';
 import { importInputDigest } from './input-digest.ts';

@@ -40,8 +40,8 @@ export async function runOperation(
     const request = await makeRequest(host);
     const found = await describeOperation(session.client, request.id);
     const view = found === undefined ? undefined : await operationView(session.client, found);
-    const running = view !== undefined && view.status === 'RUNNING';
-    if (running) refuseOther(view, request);
+    const running = view?.status === 'RUNNING';
+    if (view !== undefined && running) refuseOther(view, request);
     else {
       const again = await options.beforeStart(await finishedResult(session, view, request));
       if (view !== undefined && again !== undefined) {
@@ -81,7 +81,7 @@ async function finishedResult(
   view: OperationView | undefined,
   request: OperationRequest,
 ): Promise<OperationResult | undefined> {
-  if (view === undefined || view.status !== 'COMPLETED' || view.inputDigest !== request.inputDigest) return undefined;
+  if (view?.status !== 'COMPLETED' || view.inputDigest !== request.inputDigest) return undefined;
   return (await session.client.workflow.getHandle(view.id, view.runId).result()) as OperationResult;
 }
 

@@ -78,7 +78,9 @@ const INVALID_ARGUMENT = 3;
 
 function lacksSearchAttributes(error: unknown): boolean {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  return isGrpcServiceError(cause) && cause.code === INVALID_ARGUMENT && /search attribute/i.test(cause.message);
+  return (
+    isGrpcServiceError(cause) && Number(cause.code) === INVALID_ARGUMENT && /search attribute/i.test(cause.message)
+  );
 }
 
 // IndexedValueType, temporal/api/enums/v1/common.proto

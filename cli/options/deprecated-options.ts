@@ -1,7 +1,7 @@
 import { CliError } from '../cli-error.ts';
 import type { CommandContext } from '../context.ts';
-import type { ExportOptions } from '../commands/export/artifacts.ts';
-import type { ImportOptions } from '../commands/import/artifacts.ts';
+import type { ExportOptions } from './export-options.ts';
+import type { ImportOptions } from './import-options.ts';
 
 /** Says once on stderr that a spelling is deprecated and what to write instead. */
 export function warnDeprecated(context: CommandContext, old: string, now: readonly string[]): void {

@@ -9,7 +9,7 @@ import { SealiftError } from '../errors.ts';
  *
  * @throws SealiftError PathUnwritable, DiskFull
  */
-export async function writeFileAtomically(path: string, content: string): Promise<void> {
+export async function writeFileAtomically(path: string, content: string | Uint8Array): Promise<void> {
   await withTemporaryFile(path, content, (temporary) => rename(temporary, path));
 }
 
@@ -49,7 +49,7 @@ export function errorCode(error: unknown): string | undefined {
 
 async function withTemporaryFile(
   path: string,
-  content: string,
+  content: string | Uint8Array,
   place: (temporary: string) => Promise<void>,
 ): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}`;

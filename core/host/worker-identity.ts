@@ -26,6 +26,6 @@ export function parseWorkerIdentity(identity: string): WorkerIdentity | undefine
  */
 export async function isDeadWorker(identity: string, hostId: string): Promise<boolean> {
   const worker = parseWorkerIdentity(identity);
-  if (worker === undefined || worker.hostId !== hostId || worker.startTime === 'unknown') return false;
+  if (worker?.hostId !== hostId || worker.startTime === 'unknown') return false;
   return !(await isSameProcess(worker.pid, worker.startTime));
 }

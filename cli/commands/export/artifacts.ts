@@ -1,19 +1,11 @@
 import { Command, Option } from 'commander';
-import { addConnectionOptions, type ConnectionOptions } from '../../options/registry-options.ts';
-import { addRunOptions, type RunOptions } from '../../options/operation-options.ts';
+import { addConnectionOptions } from '../../options/registry-options.ts';
+import { addRunOptions } from '../../options/operation-options.ts';
 import { collectPlatforms, requireOptions } from '../../options/parse.ts';
-import { addSourceOptions, type SourceOptions } from '../../options/source-options.ts';
+import { addSourceOptions } from '../../options/source-options.ts';
+import type { ExportOptions } from '../../options/export-options.ts';
 import type { CommandContext } from '../../context.ts';
 import { openWhileLoading } from '../../operations/opening.ts';
-
-/** What the options of `export artifacts` say. */
-export interface ExportOptions extends SourceOptions, RunOptions, ConnectionOptions {
-  output: string;
-  platform?: string[];
-  lock?: string;
-  digestPolicy: 'enforce' | 'warn';
-  force?: boolean;
-}
 
 /** `sealift export artifacts` */
 export function exportArtifactsCommand(context: CommandContext): Command {

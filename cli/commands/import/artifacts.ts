@@ -1,14 +1,10 @@
 import { Command } from 'commander';
 import type { CommandContext } from '../../context.ts';
 import { openWhileLoading } from '../../operations/opening.ts';
-import { addRunOptions, type RunOptions } from '../../options/operation-options.ts';
+import type { ImportOptions } from '../../options/import-options.ts';
+import { addRunOptions } from '../../options/operation-options.ts';
 import { requireOptions } from '../../options/parse.ts';
-import { addConnectionOptions, addMapOption, type DestinationOptions } from '../../options/registry-options.ts';
-
-/** What the options of `import artifacts` say. */
-export interface ImportOptions extends DestinationOptions, RunOptions {
-  input: string;
-}
+import { addConnectionOptions, addMapOption } from '../../options/registry-options.ts';
 
 /** `sealift import artifacts` */
 export function importArtifactsCommand(context: CommandContext): Command {

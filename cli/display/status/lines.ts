@@ -1,7 +1,7 @@
 import type { TextOutput } from '../../terminal.ts';
 import { createRateMeter } from './rate-meter.ts';
 import { retryLines, summaryLine } from './render.ts';
-import type { StatusDisplay } from './status-display.ts';
+import type { StatusDisplay } from './progress-view.ts';
 
 const INTERVAL_MS = 5_000;
 

@@ -25,3 +25,13 @@ export const emptyProgress: ProgressView = {
   current: [],
   retrying: [],
 };
+
+/** Where a command says how it goes: always stderr, never the result. */
+export interface StatusDisplay {
+  /** Says one thing, above any live bars. */
+  note(line: string): void;
+  /** Shows how far the work is; may be called as often as one likes. */
+  progress(view: ProgressView): void;
+  /** Leaves the last state on the screen; later calls begin below it. */
+  end(): void;
+}

@@ -1,18 +1,8 @@
 import type { Terminal } from '../../terminal.ts';
 import { createLinesDisplay } from './lines.ts';
-import type { ProgressView } from './progress-view.ts';
+import type { StatusDisplay } from './progress-view.ts';
 import { colorPaint, plainPaint } from './render.ts';
 import { createTtyDisplay } from './tty.ts';
-
-/** Where a command says how it goes: always stderr, never the result. */
-export interface StatusDisplay {
-  /** Says one thing, above any live bars. */
-  note(line: string): void;
-  /** Shows how far the work is; may be called as often as one likes. */
-  progress(view: ProgressView): void;
-  /** Leaves the last state on the screen; later calls begin below it. */
-  end(): void;
-}
 
 /**
  * Live bars on a terminal, plain lines otherwise. `NO_COLOR` (no-color.org) and `--no-color` take colour away, `TERM=dumb`
