@@ -65,9 +65,12 @@ export class EntryTable {
   /** The slot that holds the digest at `start` of `bytes`, or the free one where it belongs. */
   #slotOf(bytes: Buffer, start: number): number {
     let hash = 0;
-    for (let word = 0; word < WORDS; word++) {
-      hash = (hash + Math.imul(bytes.readInt32LE(start + word * 4), this.#multipliers[word]!)) | 0;
+    for (const [word, multiplier] of this.#multipliers.entries()) {
+      hash = Math.imul(hash ^ bytes.readInt32LE(start + word * 4), multiplier);
+      // a product carries upwards only: what differs in high bits has to come down to count in the slot
+      hash ^= hash >>> 15;
     }
+    hash = Math.imul(hash, this.#multipliers[0]!);
     hash ^= hash >>> 15;
     for (let slot = (hash >>> 0) % this.#slots.length; ; slot = (slot + 1) % this.#slots.length) {
       const entry = this.#slots[slot]!;

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { request } from 'undici';
 import type { ErrorType } from '../../contracts/errors.ts';
 import { SealiftError } from '../errors.ts';
@@ -57,13 +58,13 @@ async function requestRange(url: string, offset: number, length: number, redirec
   if (statusCode === 206) {
     const [, start, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(textOf(headers['content-range'])) ?? [];
     if (Number(start) !== offset || total === undefined || Number(headers['content-length'] ?? 0) > length) {
-      body.destroy();
+      drop(body);
       throw failure('RequestRefused', url, 'the server answered with another range than it was asked for');
     }
     const validator = textOf(headers['etag'] ?? headers['last-modified']);
     return { bytes: await collect(body, url, length), total: Number(total), validator };
   }
-  body.destroy();
+  drop(body);
   const target = textOf(headers['location']);
   if ([301, 302, 303, 307, 308].includes(statusCode) && target !== '' && redirects > 0) {
     return requestRange(new URL(target, url).href, offset, length, redirects - 1);
@@ -81,6 +82,11 @@ async function collect(body: AsyncIterable<Uint8Array>, url: string, length: num
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, size);
+}
+
+/** Gives up an answer whose body is of no interest. */
+function drop(body: Readable): void {
+  body.on('error', () => undefined).destroy();
 }
 
 function textOf(header: string | string[] | undefined): string {

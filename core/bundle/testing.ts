@@ -135,7 +135,7 @@ export interface TarEntry {
 }
 
 /** The entries of a bundle as they must stand in its tar, by the plainest reading of the format. */
-export function expectedEntries(sample: SampleBundle): TarEntry[] {
+export function expectedEntries(sample: Pick<SampleBundle, 'index' | 'metadata' | 'blobs'>): TarEntry[] {
   const parts = (contents: Map<Digest, Content>): TarEntry[] =>
     [...contents.values()]
       .map(({ descriptor, bytes }) => ({ name: `blobs/sha256/${descriptor.digest.slice(7)}`, content: bytes }))
