@@ -1,3 +1,4 @@
+import net from 'node:net';
 import tls from 'node:tls';
 import type { Side } from '../../contracts/errors.ts';
 import { SealiftError } from '../errors.ts';
@@ -131,11 +132,12 @@ async function untrusted(code: string, cause: Error, context: FailureContext): P
 
 /** Asks for the certificate without trusting it, only to say in the error how long it is valid; nothing is sent. */
 async function certificateValidity(url: URL): Promise<{ from: string; to: string } | undefined> {
+  const host = hostnameOf(url.host);
   return new Promise((resolve) => {
     const socket = tls.connect({
-      host: hostnameOf(url.host),
+      host,
       port: url.port === '' ? 443 : Number(url.port),
-      servername: hostnameOf(url.host),
+      ...(net.isIP(host) === 0 ? { servername: host } : {}),
       rejectUnauthorized: false,
       timeout: PROBE_TIMEOUT_MS,
     });
