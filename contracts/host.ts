@@ -87,7 +87,7 @@ export interface LocalWorkers {
 }
 
 export interface SourceCatalogue {
-  names(): { name: string; summary: string; selections: readonly string[] }[];
+  names(): Promise<{ name: string; summary: string; selections: readonly string[] }[]>;
   /** Which source an input file belongs to, by its content. @throws SealiftError InvalidInput when none or several fit */
   detect(file: string, pullFrom: Record<string, string>): Promise<string>;
   list(

@@ -14,31 +14,33 @@ const { identifyHost } = proxyActivities<HostActivities>(quick);
 export async function exportArtifacts(input: ExportArtifactsInput): Promise<ExportArtifactsResult> {
   const operation = new Operation(`Export to ${input.output}`, input.onFailure);
   const taskQueue = input.hostTaskQueue ?? (await identifyHost()).taskQueue;
-  const { listContents, planBundle, sealBundle, discardExport } = proxyActivities<ExportActivities>({ ...long, taskQueue });
-  const { fetchBlobs } = proxyActivities<ExportActivities>({ ...long, taskQueue });
+  const activities = proxyActivities<ExportActivities>({ ...long, taskQueue });
+  const { listContents, planBundle, fetchBlobs, sealBundle, discardExport } = activities;
+  const skip = (): string[] => [...operation.skipped].sort();
   try {
     operation.phase('resolving');
     const contents = await operation.step(() =>
-      listContents.executeWithOptions({ summary: input.selections.map(({ source }) => source).join(', ') }, [{ input }]),
+      listContents.executeWithOptions({ summary: input.selections.map(({ source }) => source).join(', ') }, [
+        { input },
+      ]),
     );
     operation.failIfAnyFailed();
     for (;;) {
       operation.phase('planning', { items: contents!.items });
-      const skip = [...operation.skipped].sort();
       const plan = await operation.step(() =>
-        planBundle.executeWithOptions({ summary: `${contents!.items} items` }, [{ input, skip: [...operation.skipped].sort() }]),
+        planBundle.executeWithOptions({ summary: `${contents!.items} items` }, [{ input, skip: skip() }]),
       );
       operation.failIfAnyFailed();
       operation.phase('transferring', { items: plan!.blobs, bytes: plan!.bytes });
       await operation.batches(plan!.batches, BATCH_WINDOW, (batch) =>
         fetchBlobs.executeWithOptions(
           { summary: `batch ${batch.index + 1} of ${plan!.batches.length}: ${batch.items} blobs` },
-          [{ input, planDigest: plan!.planDigest, batch: batch.index }],
+          [{ input, planDigest: plan!.planDigest, batch: batch.index, skip: skip() }],
         ),
       );
       operation.failIfAnyFailed();
       // Something was skipped after the plan was made: plan again without it. What is there already is not fetched again.
-      if ([...operation.skipped].some((item) => !skip.includes(item)) && plan!.skipped !== operation.skipped.size) continue;
+      if (operation.skipped.size > plan!.skipped) continue;
       operation.phase('sealing');
       const result = await operation.step(() => sealBundle({ input, planDigest: plan!.planDigest }));
       operation.failIfAnyFailed();

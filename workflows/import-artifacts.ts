@@ -15,7 +15,8 @@ export async function importArtifacts(input: ImportArtifactsInput): Promise<Impo
   const operation = new Operation(`Import into ${registry}`, input.onFailure);
   const taskQueue = input.hostTaskQueue ?? (await identifyHost()).taskQueue;
   const activities = proxyActivities<ImportActivities>({ ...long, taskQueue });
-  const { openBundle, checkDestination, verifyBlobs, pushBlobs, publishImages, finishImport, discardImport } = activities;
+  const { openBundle, checkDestination, verifyBlobs, pushBlobs, publishImages, finishImport, discardImport } =
+    activities;
   const skip = (): string[] => [...operation.skipped].sort();
   try {
     operation.phase('opening');
@@ -33,21 +34,24 @@ export async function importArtifacts(input: ImportArtifactsInput): Promise<Impo
       operation.failIfAnyFailed();
       operation.phase('transferring', { items: blobs, bytes });
       await operation.batches(uploads, BATCH_WINDOW, (batch) =>
-        pushBlobs.executeWithOptions({ summary: `batch ${batch.index + 1} of ${uploads.length}: ${batch.items} blobs` }, [
-          { input, batch: batch.index, skip: skip() },
-        ]),
+        pushBlobs.executeWithOptions(
+          { summary: `batch ${batch.index + 1} of ${uploads.length}: ${batch.items} blobs` },
+          [{ input, batch: batch.index, skip: skip() }],
+        ),
       );
     }
     if (publishes.length > 0) {
       operation.phase('publishing', { items: publishes.reduce((sum, batch) => sum + batch.items, 0) });
       for (const batch of publishes) {
         await operation.step(() =>
-          publishImages.executeWithOptions({ summary: `${batch.items} images` }, [{ input, batch: batch.index, skip: skip() }]),
+          publishImages.executeWithOptions({ summary: `${batch.items} images` }, [
+            { input, batch: batch.index, skip: skip() },
+          ]),
         );
       }
     }
     operation.failIfAnyFailed();
-    const result = await operation.step(() => finishImport({ input, skip: skip() }));
+    const result = await operation.step(() => finishImport({ input }));
     operation.failIfAnyFailed();
     operation.phase('done');
     return result!;

@@ -40,7 +40,7 @@ export async function sourceSelections(
   catalogue: SealiftHost['sources'],
   cwd: string,
 ): Promise<SourceSelection[]> {
-  const known = catalogue.names().map(({ name }) => name);
+  const known = (await catalogue.names()).map(({ name }) => name);
   if (options.source !== undefined && !known.includes(options.source)) {
     throw new CliError('InvalidInput', {
       operation: 'choose source',

@@ -9,10 +9,9 @@ import { createHttpClient, type HttpClient } from '../http/client.ts';
 import { loadHostSettings, type HostSettings } from '../http/host-settings.ts';
 import { createOrigins } from '../http/origins.ts';
 import { proxyFor } from '../http/proxy.ts';
-import { headersFor, redirectTarget } from '../http/redirect.ts';
 import type { BlobOrigin } from '../transfer/download.ts';
 import type { BlobDestination } from '../transfer/upload.ts';
-import { createRegistryClient, type RegistryClient } from './registry/client.ts';
+import { createRegistryClient, redirectedTarget, type RegistryClient } from './registry/client.ts';
 import { createCredentialStore } from './registry/credentials.ts';
 import { registryError } from './registry/status.ts';
 
@@ -89,7 +88,13 @@ export function createRemotes(options: RemotesOptions): Remotes {
       const real = origins.file(location);
       if (real.startsWith('file:')) return readLocal(real, side);
       const { http } = await fileHost(real);
-      const request = { method: 'GET', url: real, maxBytes: DOCUMENT_LIMIT, operation: 'read document', subject: location } as const;
+      const request = {
+        method: 'GET',
+        url: real,
+        maxBytes: DOCUMENT_LIMIT,
+        operation: 'read document',
+        subject: location,
+      } as const;
       const response = await http.request(request);
       if (response.status !== 200) throw fileRefused(side, location, response);
       return response.body;
@@ -101,7 +106,12 @@ export function createRemotes(options: RemotesOptions): Remotes {
 }
 
 /** A blob of a repository, for the movers. `host` is the origin's own, before --pull-from. */
-export async function registryOrigin(remotes: Remotes, host: string, repository: string, digest: Digest): Promise<BlobOrigin> {
+export async function registryOrigin(
+  remotes: Remotes,
+  host: string,
+  repository: string,
+  digest: Digest,
+): Promise<BlobOrigin> {
   const client = await remotes.registry(host);
   const subject = `${host}/${repository}@${digest}`;
   const url = client.blobUrl(repository, digest);
@@ -109,26 +119,35 @@ export async function registryOrigin(remotes: Remotes, host: string, repository:
     subject,
     host: new URL(url).host,
     target: () => client.target(repository, 'pull', url),
-    reauthorize: (challenge) => client.reauthorize(repository, ['pull'], challenge),
+    reauthorize: (challenge, rejected) => client.reauthorize(repository, ['pull'], challenge, rejected),
     redirected: (target, location) => client.redirected(target, location),
     refused: (status, headers, body) =>
-      registryError(answer(url, status, headers, body), { side: remotes.side, operation: 'fetch blob', subject, missing: 'BlobMissing' }),
+      registryError(answer(url, status, headers, body), {
+        side: remotes.side,
+        operation: 'fetch blob',
+        subject,
+        missing: 'BlobMissing',
+      }),
   };
 }
 
 /** A repository that blobs are pushed to, for the movers. */
 export function blobDestination(client: RegistryClient, repository: string, digest: Digest): BlobDestination {
-  const subject = `${client.host}/${repository}@${digest}`;
+  const { host, pathname } = new URL(client.blobUrl(repository, digest));
   return {
-    subject,
-    host: client.host,
+    subject: `${host}/${repository}@${digest}`,
+    host,
     mountOrBegin: (blob, from) => client.mountOrBegin(repository, blob, from),
     uploadStatus: (location) => client.uploadStatus(location, repository),
     finishUpload: (location, blob) => client.finishUpload(location, repository, blob),
     target: (url) => client.target(repository, 'push', url),
-    reauthorize: (challenge) => client.reauthorize(repository, ['pull', 'push'], challenge),
+    reauthorize: (challenge, rejected) => client.reauthorize(repository, ['pull', 'push'], challenge, rejected),
     refused: (status, headers, body) =>
-      registryError(answer('', status, headers, body), { side: 'destination', operation: 'push blob', subject }),
+      registryError(answer(pathname, status, headers, body), {
+        side: 'destination',
+        operation: 'push blob',
+        subject: `${host}/${repository}@${digest}`,
+      }),
   };
 }
 
@@ -140,11 +159,7 @@ export async function fileOrigin(remotes: Remotes, url: string): Promise<BlobOri
     host: new URL(first.url).host,
     target: () => remotes.fileTarget(url),
     reauthorize: () => Promise.reject(fileRefused(remotes.side, url, { status: 401 })),
-    redirected: (target, location) => {
-      const from = new URL(target.url);
-      const to = redirectTarget(from, location, remotes.side);
-      return { ...target, url: to.href, headers: headersFor(target.headers, from, to) };
-    },
+    redirected: (target, location) => redirectedTarget(target, location, remotes.side),
     refused: (status) => fileRefused(remotes.side, url, { status }),
   };
 }
@@ -160,7 +175,12 @@ function httpTarget(url: string, settings: HostSettings): HttpTarget {
   };
 }
 
-function answer(url: string, status: number, headers: Record<string, string>, body: string): { url: string; status: number; headers: Record<string, string>; body: Uint8Array } {
+function answer(
+  url: string,
+  status: number,
+  headers: Record<string, string>,
+  body: string,
+): { url: string; status: number; headers: Record<string, string>; body: Uint8Array } {
   return { url, status, headers, body: Buffer.from(body) };
 }
 
@@ -179,7 +199,14 @@ async function readLocal(location: string, side: Side): Promise<Uint8Array> {
 }
 
 function fileRefused(side: Side, url: string, { status }: { status: number }): SealiftError {
-  const type = status === 404 || status === 410 ? 'FileMissing' : status === 401 ? 'RegistryUnauthorized' : status === 403 ? 'RegistryForbidden' : 'RequestRefused';
+  const type =
+    status === 404 || status === 410
+      ? 'FileMissing'
+      : status === 401
+        ? 'RegistryUnauthorized'
+        : status === 403
+          ? 'RegistryForbidden'
+          : 'RequestRefused';
   const transient = status === 429 ? 'RegistryThrottled' : status >= 500 ? 'RegistryUnavailable' : type;
   return new SealiftError(transient, {
     side,

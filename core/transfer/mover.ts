@@ -1,10 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import type { Digest } from '../../contracts/descriptor.ts';
 import type { ErrorType } from '../../contracts/errors.ts';
 import type { HttpTarget } from '../../contracts/transfer.ts';
 import { ConnectionError, HttpConnection, connectionKey, type BodyWriter, type Exchange } from './http-connection.ts';
 import { ProtocolError, type BodySink, type ResponseHead } from './http-response.ts';
-import type { DownloadMove, HashMove, Move, MoveOutcome, MoveTimeouts, UploadMove } from './moves.ts';
+import type { CopyMove, DownloadMove, HashMove, Move, MoveOutcome, MoveTimeouts, UploadMove } from './moves.ts';
 
 const READ_SIZE = 1024 * 1024;
 const ANSWER_LIMIT = 16 * 1024;
@@ -53,8 +54,16 @@ export class Mover {
     const running: Running = { moved: 0, written: 0, cancelled: false };
     this.#running.set(id, running);
     try {
-      if (move.kind === 'hash') return await hashSpan(move, running);
-      return move.kind === 'download' ? await this.#download(move, running) : await this.#upload(move, running);
+      switch (move.kind) {
+        case 'hash':
+          return await hashSpan(move, running);
+        case 'copy':
+          return await copySpan(move, running);
+        case 'download':
+          return await this.#download(move, running);
+        case 'upload':
+          return await this.#upload(move, running);
+      }
     } catch (error) {
       const { moved, written } = running;
       if (running.cancelled) return { kind: 'cancelled', moved, written };
@@ -65,7 +74,7 @@ export class Mover {
   }
 
   async #download(move: DownloadMove, running: Running): Promise<MoveOutcome> {
-    const file = openSync(move.to.path, 'r+');
+    const file = move.to === undefined ? undefined : openSync(move.to.path, 'r+');
     try {
       const start = Math.min(move.prefix, move.size);
       const outcome = await this.#downloadFrom(move, running, file, start);
@@ -73,11 +82,16 @@ export class Mover {
       // Bytes that an earlier attempt left may be what is wrong: only a blob read in one go proves the server wrong.
       return wrong && start > 0 ? await this.#downloadFrom(move, running, file, 0) : outcome;
     } finally {
-      closeSync(file);
+      if (file !== undefined) closeSync(file);
     }
   }
 
-  async #downloadFrom(move: DownloadMove, running: Running, file: number, start: number): Promise<MoveOutcome> {
+  async #downloadFrom(
+    move: DownloadMove,
+    running: Running,
+    file: number | undefined,
+    start: number,
+  ): Promise<MoveOutcome> {
     const sink = new FileSink(move, running, file, start);
     await sink.hashPrefix();
     let answer = '';
@@ -166,13 +180,13 @@ export class Mover {
 
 /** Hashes and writes what arrives, in the callback it arrives in: the buffer is used again right after. */
 class FileSink {
-  readonly #move: DownloadMove;
+  readonly #move: Pick<DownloadMove, 'to' | 'digest' | 'size'>;
   readonly #running: Running;
-  readonly #file: number;
+  readonly #file: number | undefined;
   #hash: Hash = createHash('sha256');
   #resumed: number;
 
-  constructor(move: DownloadMove, running: Running, file: number, start: number) {
+  constructor(move: Pick<DownloadMove, 'to' | 'digest' | 'size'>, running: Running, file: number | undefined, start: number) {
     this.#move = move;
     this.#running = running;
     this.#file = file;
@@ -181,7 +195,9 @@ class FileSink {
   }
 
   async hashPrefix(): Promise<void> {
-    if (this.#resumed > 0) await hashFile(this.#hash, this.#file, this.#move.to.offset, this.#resumed, this.#running);
+    if (this.#resumed === 0 || this.#file === undefined) return;
+    const { offset } = this.#move.to!;
+    await readSpan(this.#file, offset, this.#resumed, this.#running, (chunk) => this.#hash.update(chunk));
   }
 
   accept(head: ResponseHead): BodySink {
@@ -196,15 +212,16 @@ class FileSink {
     const length = head.headers['content-length'];
     if (length !== undefined && this.#resumed + Number(length) !== size)
       throw sizeMismatch(size, this.#resumed + Number(length));
-    return (chunk) => this.#write(chunk);
+    return (chunk) => this.write(chunk);
   }
 
   finish(head: ResponseHead): MoveOutcome {
     const { size, digest } = this.#move;
     const { moved, written } = this.#running;
     if (written !== size) throw new MoveError('BodyTruncated', `the body ended after ${written} of ${size} bytes`);
-    const found = `sha256:${this.#hash.digest('hex')}`;
-    if (found === digest) return { kind: 'done', moved, resumed: this.#resumed, ...head };
+    const found: Digest = `sha256:${this.#hash.digest('hex')}`;
+    if (digest === undefined || found === digest)
+      return { kind: 'done', moved, resumed: this.#resumed, digest: found, ...head };
     return { kind: 'failed', type: 'DigestMismatch', message: `the bytes have digest ${found}`, moved, written: 0 };
   }
 
@@ -214,13 +231,14 @@ class FileSink {
     this.#running.written = 0;
   }
 
-  #write(chunk: Buffer): void {
+  write(chunk: Buffer): void {
     const running = this.#running;
     if (running.written + chunk.length > this.#move.size)
       throw sizeMismatch(this.#move.size, running.written + chunk.length);
     this.#hash.update(chunk);
-    for (let done = 0; done < chunk.length;) {
-      done += writeSync(this.#file, chunk, done, chunk.length - done, this.#move.to.offset + running.written + done);
+    if (this.#file !== undefined) {
+      const at = this.#move.to!.offset + running.written;
+      for (let done = 0; done < chunk.length; ) done += writeSync(this.#file, chunk, done, chunk.length - done, at + done);
     }
     running.written += chunk.length;
     running.moved += chunk.length;
@@ -262,7 +280,10 @@ async function hashSpan(move: HashMove, running: Running): Promise<MoveOutcome> 
   const file = openSync(move.from.path, 'r');
   try {
     const hash = createHash('sha256');
-    await hashFile(hash, file, move.from.offset, move.size, running, true);
+    await readSpan(file, move.from.offset, move.size, running, (chunk) => {
+      hash.update(chunk);
+      running.moved += chunk.length;
+    });
     return {
       kind: 'done',
       moved: move.size,
@@ -276,22 +297,33 @@ async function hashSpan(move: HashMove, running: Running): Promise<MoveOutcome> 
   }
 }
 
-/** Yields now and then, so that progress and cancellation get through. */
-async function hashFile(
-  hash: Hash,
+async function copySpan(move: CopyMove, running: Running): Promise<MoveOutcome> {
+  const from = openSync(move.from.path, 'r');
+  const to = openSync(move.to.path, 'r+');
+  try {
+    const sink = new FileSink(move, running, to, 0);
+    await readSpan(from, move.from.offset, move.size, running, (chunk) => sink.write(chunk));
+    return sink.finish({ status: 200, headers: {} });
+  } finally {
+    closeSync(from);
+    closeSync(to);
+  }
+}
+
+/** Reads a span in one reused buffer, and yields now and then so that progress and cancellation get through. */
+async function readSpan(
   file: number,
   offset: number,
   length: number,
   running: Running,
-  count = false,
+  each: (chunk: Buffer) => void,
 ): Promise<void> {
   const buffer = Buffer.allocUnsafe(Math.min(READ_SIZE, Math.max(length, 1)));
   for (let at = 0; at < length;) {
     const read = readSync(file, buffer, 0, Math.min(READ_SIZE, length - at), offset + at);
     if (read === 0) throw new MoveError('BundleCorrupt', `the file ends at byte ${offset + at}`);
-    hash.update(buffer.subarray(0, read));
+    each(buffer.subarray(0, read));
     at += read;
-    if (count) running.moved = at;
     if (at % (32 * READ_SIZE) === 0) await new Promise((resolve) => setImmediate(resolve));
     if (running.cancelled) throw new ConnectionError('failed', 'cancelled');
   }

@@ -2,12 +2,13 @@ import type { Digest } from '../../contracts/descriptor.ts';
 import type { ErrorType } from '../../contracts/errors.ts';
 import type { FileSpan, HttpTarget } from '../../contracts/transfer.ts';
 
-/** http -> file: reads a blob straight to its place in the file, hashing on the way. */
+/** http -> file: reads a blob straight to its place in the file, hashing on the way; http -> nothing when there is no file. */
 export interface DownloadMove {
   kind: 'download';
   from: HttpTarget;
-  to: FileSpan;
-  digest: Digest;
+  to?: FileSpan;
+  /** absent: nobody knows it yet, the outcome tells */
+  digest?: Digest;
   size: number;
   /** bytes at the start of the blob that may be in the file already; they are hashed again, not trusted */
   prefix: number;
@@ -25,6 +26,15 @@ export interface UploadMove {
   end: number;
 }
 
+/** file -> file: a blob that is on this machine already, hashed on the way. */
+export interface CopyMove {
+  kind: 'copy';
+  from: FileSpan;
+  to: FileSpan;
+  digest: Digest;
+  size: number;
+}
+
 /** file -> nothing: the digest of a span. */
 export interface HashMove {
   kind: 'hash';
@@ -32,7 +42,7 @@ export interface HashMove {
   size: number;
 }
 
-export type Move = DownloadMove | UploadMove | HashMove;
+export type Move = DownloadMove | UploadMove | CopyMove | HashMove;
 
 /** How a move ended, as plain data from the thread that made it. */
 export type MoveOutcome =

@@ -4,7 +4,12 @@ import type { ActivityOptions, RetryPolicy } from '@temporalio/workflow';
  * An activity tries again within itself as long as bytes move; what still fails comes back here, a few times with
  * growing pauses (about two minutes in all), and is parked then.
  */
-const retry: RetryPolicy = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '60 seconds', maximumAttempts: 7 };
+const retry: RetryPolicy = {
+  initialInterval: '1 second',
+  backoffCoefficient: 2,
+  maximumInterval: '60 seconds',
+  maximumAttempts: 7,
+};
 
 /** Heartbeats are sent every few seconds; a worker that is silent for this long is taken for dead. */
 const heartbeatTimeout = '30 seconds';

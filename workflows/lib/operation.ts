@@ -37,7 +37,7 @@ export interface ItemsArgument {
 
 export const retryUpdate = defineUpdate<number, [ItemsArgument]>(retryUpdateName);
 export const skipUpdate = defineUpdate<number, [ItemsArgument]>(skipUpdateName);
-export const abortUpdate = defineUpdate<number, [ItemsArgument]>(abortUpdateName);
+export const abortUpdate = defineUpdate<number>(abortUpdateName);
 export const pauseSignal = defineSignal(pauseSignalName);
 export const resumeSignal = defineSignal(resumeSignalName);
 export const stateQuery = defineQuery<OperationState>(stateQueryName);
@@ -102,10 +102,10 @@ export class Operation {
   }
 
   /**
-   * Runs one step until it succeeds or the operator decides about it.
-   * @returns undefined when its items were skipped and the step has nothing left to give, see `onSkip`
+   * Runs one step until it succeeds: after `skip` too, since the step itself leaves out what is in `skipped`.
+   * @returns undefined with `--on-failure fail` when it failed: `failIfAnyFailed` tells in the end
    */
-  async step<T>(run: () => Promise<T>, onSkip: 'again' | 'leave' = 'again'): Promise<T | undefined> {
+  async step<T>(run: () => Promise<T>): Promise<T | undefined> {
     for (;;) {
       await condition(() => !this.#state.paused);
       try {
@@ -118,9 +118,7 @@ export class Operation {
           this.#failed.push(...problems);
           return undefined;
         }
-        const decision = await this.#park(problems);
-        if (decision === 'abort') throw aborted(problems);
-        if (decision === 'skip' && onSkip === 'leave') return undefined;
+        if ((await this.#park(problems)) === 'abort') throw aborted(problems);
       }
     }
   }
@@ -130,7 +128,7 @@ export class Operation {
     const results: T[] = [];
     await Promise.all(
       batches.map(async (batch) => {
-        const result = await this.step(() => this.#inWindow(width, () => run(batch)), 'leave');
+        const result = await this.step(() => this.#inWindow(width, () => run(batch)));
         if (result !== undefined) results.push(result);
         this.#state.bytesDone += batch.bytes;
         this.#state.itemsDone += batch.items;
@@ -213,7 +211,7 @@ export class Operation {
 
   #showParked(): void {
     const parked = [...this.#waiters].flatMap((waiter) => waiter.items);
-    if ((this.#state.parkedCount > 0) !== (parked.length > 0)) {
+    if (this.#state.parkedCount > 0 !== parked.length > 0) {
       upsertSearchAttributes([{ key: parkedKey, value: parked.length > 0 }]);
     }
     this.#state.parked = parked.slice(0, SHOWN_PARKED);

@@ -1,0 +1,55 @@
+import type { SourceContents, SourceDocument, SourceItem } from '../../contracts/bill-of-materials.ts';
+import type { Digest } from '../../contracts/descriptor.ts';
+import type { ExportArtifactsInput } from '../../contracts/operations.ts';
+import type { SourcePlugin } from '../../contracts/source-plugin.ts';
+import type { Remotes } from '../oci/remotes.ts';
+import type { WorkFolder } from '../transfer/work-folder.ts';
+
+/** What the sources said, kept in the work folder: documents as blobs, items as they are. */
+export interface Contents {
+  items: (SourceItem & { source: string })[];
+  documents: (Omit<SourceDocument, 'content'> & { source: string; digest: Digest; size: number })[];
+  warnings: string[];
+}
+
+const CONTENTS = 'contents.json';
+
+/** Asks every selected source what it needs. @throws SealiftError InvalidInput with file, line and field; those of reading */
+export async function listContents(
+  input: ExportArtifactsInput,
+  tools: { folder: WorkFolder; remotes: Remotes; sourceNamed: (name: string) => SourcePlugin },
+): Promise<Contents> {
+  const contents: Contents = { items: [], documents: [], warnings: [] };
+  for (const selection of input.selections) {
+    const { source } = selection;
+    const listed = await listSource(tools, selection, (warning) => contents.warnings.push(warning));
+    const known = new Set(contents.items.map(({ reference }) => reference));
+    contents.items.push(
+      ...listed.items.filter(({ reference }) => !known.has(reference)).map((item) => ({ ...item, source })),
+    );
+    for (const { content, ...document } of listed.documents) {
+      const digest = await tools.folder.writeBlob(content);
+      contents.documents.push({ ...document, source, digest, size: content.length });
+    }
+  }
+  await tools.folder.writeJson(CONTENTS, contents);
+  return contents;
+}
+
+function listSource(
+  tools: { remotes: Remotes; sourceNamed: (name: string) => SourcePlugin },
+  selection: ExportArtifactsInput['selections'][number],
+  warn: (message: string) => void,
+): Promise<SourceContents> {
+  return tools
+    .sourceNamed(selection.source)
+    .list(selection, { read: (location) => tools.remotes.read(location), warn });
+}
+
+/** What `listContents` of the same export found. @throws Error when it has not run */
+export async function loadContents(folder: WorkFolder): Promise<Contents> {
+  const contents = await folder.readJson<Contents>(CONTENTS);
+  if (contents === undefined)
+    throw new Error(`${folder.path} holds no contents: the work folder was removed while the export ran`);
+  return contents;
+}

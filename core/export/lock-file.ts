@@ -1,0 +1,51 @@
+import { readFile } from 'node:fs/promises';
+import { parse, stringify } from 'yaml';
+import { z } from 'zod';
+import { DIGEST_PATTERN, type Digest } from '../../contracts/descriptor.ts';
+import { SealiftError } from '../errors.ts';
+import { errorCode, writeFileAtomically } from '../host/atomic-file.ts';
+
+const lockShape = z.strictObject({
+  schemaVersion: z.literal(1),
+  items: z.record(z.string(), z.string().regex(DIGEST_PATTERN, 'must be sha256:<64 hex digits>')),
+});
+
+/**
+ * Reads which digest each reference had when the lock was made: an export with it gives the same bundle whatever the tags
+ * say now.
+ * @returns undefined when there is no such file yet
+ * @throws SealiftError InvalidInput naming file and field
+ */
+export async function readLockFile(path: string): Promise<ReadonlyMap<string, Digest> | undefined> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw invalid(path, error instanceof Error ? error.message : String(error));
+  });
+  if (text === undefined) return undefined;
+  const { data, error } = lockShape.safeParse(parsed(path, text));
+  if (data === undefined) throw invalid(path, z.prettifyError(error));
+  return new Map(Object.entries(data.items) as [string, Digest][]);
+}
+
+export async function writeLockFile(path: string, items: ReadonlyMap<string, Digest>): Promise<void> {
+  const sorted = Object.fromEntries([...items].sort(([a], [b]) => (a < b ? -1 : 1)));
+  await writeFileAtomically(path, stringify({ schemaVersion: 1, items: sorted }, { lineWidth: 0 }));
+}
+
+function parsed(path: string, text: string): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    throw invalid(path, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function invalid(path: string, message: string): SealiftError {
+  return new SealiftError('InvalidInput', {
+    side: 'local',
+    operation: 'read lock file',
+    subject: path,
+    message,
+    remedy: 'give a lock file that an export wrote, or a path where there is none yet',
+  });
+}

@@ -1,0 +1,31 @@
+import type { Batch } from '../../contracts/operations.ts';
+
+/** A batch is one activity: enough work to be worth its three history events, little enough to be tried again. */
+const BATCH_BYTES = 1024 ** 3;
+const BATCH_ITEMS = 100;
+
+/** Cuts items, given in the order they should move, into batches: `[start, end)` positions go with each. */
+export function cutBatches(
+  sizes: readonly number[],
+  limits = { bytes: BATCH_BYTES, items: BATCH_ITEMS },
+): (Batch & { start: number; end: number })[] {
+  const batches: (Batch & { start: number; end: number })[] = [];
+  let start = 0;
+  let bytes = 0;
+  for (let at = 0; at <= sizes.length; at++) {
+    const size = sizes[at];
+    const full = at > start && (size === undefined || bytes + size > limits.bytes || at - start >= limits.items);
+    if (full) {
+      batches.push({ index: batches.length, items: at - start, bytes, start, end: at });
+      start = at;
+      bytes = 0;
+    }
+    bytes += size ?? 0;
+  }
+  return batches;
+}
+
+/** Largest first, so that no large blob is begun last and moves alone; ties by digest, so that the order is the same everywhere. */
+export function bySizeDescending<T extends { size: number; digest: string }>(items: readonly T[]): T[] {
+  return [...items].sort((a, b) => b.size - a.size || (a.digest < b.digest ? -1 : 1));
+}

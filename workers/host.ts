@@ -1,0 +1,90 @@
+import { fileURLToPath } from 'node:url';
+import type {
+  HostPaths,
+  LocalWorkers,
+  RunningWorker,
+  SealiftHost,
+  SourceCatalogue,
+  TemporalTarget,
+} from '../contracts/host.ts';
+import { hostTaskQueue } from '../contracts/task-queues.ts';
+import { hostId } from '../core/host/host-id.ts';
+import { hostPaths } from '../core/host/paths.ts';
+import { spawnWorker } from '../core/host/spawn-worker.ts';
+import { isDeadWorker } from '../core/host/worker-identity.ts';
+import { workerRegistry } from '../core/host/worker-registry.ts';
+import { createEmbeddedServer } from '../core/server/embedded-server.ts';
+
+/** The folder that holds bin/ and tools/: one up from workers/, two up when this runs from dist/workers. */
+const root = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '..' : '../..', import.meta.url));
+
+/** The machine as the CLI sees it. What a command doesn't need is not loaded. */
+export function createHost(env: NodeJS.ProcessEnv = process.env): SealiftHost {
+  const paths = hostPaths(env);
+  return {
+    paths,
+    server: createEmbeddedServer({ paths, toolsRoot: root, env }),
+    workers: localWorkers(paths, env),
+    sources: sourceCatalogue(paths, env),
+    bundles: {
+      async inspect(path) {
+        const { inspectBundle } = await import('./bundle-tools.ts');
+        return inspectBundle(path);
+      },
+      async verify(path, options, progress) {
+        const { verifyBundle } = await import('./bundle-tools.ts');
+        return verifyBundle(path, { ...options, configDir: paths.config, env }, progress);
+      },
+    },
+    async doctor() {
+      const { examine } = await import('./doctor.ts');
+      return examine(paths, root, env);
+    },
+  };
+}
+
+function localWorkers(paths: HostPaths, env: NodeJS.ProcessEnv): LocalWorkers {
+  const registry = workerRegistry(paths);
+  return {
+    hostTaskQueue: async () => hostTaskQueue(await hostId(paths)),
+    running: (target) => registry.list(target),
+    start: (target) => startRegistered(target, paths),
+    spawn: (target, idleSeconds) =>
+      spawnWorker({
+        paths,
+        target,
+        command: [process.execPath, `${root}/bin/sealift`, 'worker', '--idle-exit', String(idleSeconds)],
+        env,
+      }),
+    isDead: async (identity) => isDeadWorker(identity, await hostId(paths)),
+  };
+}
+
+async function startRegistered(target: TemporalTarget, paths: HostPaths): Promise<RunningWorker> {
+  const registry = workerRegistry(paths);
+  const { startWorker } = await import('./worker.ts');
+  const worker = await startWorker(target, paths);
+  const { address, namespace } = target;
+  await registry.register({ pid: process.pid, identity: worker.identity, target: { address, namespace } });
+  const done = worker.done.finally(() => registry.unregister(process.pid));
+  done.catch(() => undefined);
+  return { ...worker, done };
+}
+
+function sourceCatalogue(paths: HostPaths, env: NodeJS.ProcessEnv): SourceCatalogue {
+  const noOptions = { plainHttp: false, insecureSkipTlsVerify: false };
+  return {
+    async names() {
+      const { sources } = await import('../plugins/sources/index.ts');
+      return sources.map(({ name, summary, selections }) => ({ name, summary, selections }));
+    },
+    async detect(file, pullFrom) {
+      const { detectIn } = await import('./source-tools.ts');
+      return detectIn(file, { pullFrom, registry: noOptions, configDir: paths.config, env });
+    },
+    async list(selections, options, warn) {
+      const { listFrom } = await import('./source-tools.ts');
+      return listFrom(selections, { ...options, configDir: paths.config, env }, warn);
+    },
+  };
+}

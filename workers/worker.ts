@@ -1,0 +1,141 @@
+import { fileURLToPath } from 'node:url';
+import { existsSync } from 'node:fs';
+import {
+  NativeConnection,
+  Runtime,
+  Worker,
+  type NativeConnectionOptions,
+  type WorkerOptions,
+} from '@temporalio/worker';
+import type { HostPaths, RunningWorker, TemporalTarget } from '../contracts/host.ts';
+import { hostTaskQueue, sharedTaskQueue } from '../contracts/task-queues.ts';
+import { createExportActivities } from '../activities/export/index.ts';
+import { createHostActivities } from '../activities/host/index.ts';
+import { createImportActivities } from '../activities/import/index.ts';
+import { OpenBundles } from '../core/export/open-bundles.ts';
+import { hostId } from '../core/host/host-id.ts';
+import { workerIdentity } from '../core/host/worker-identity.ts';
+import { digestOf, hexOf } from '../core/oci/digest.ts';
+import { createRemotes } from '../core/oci/remotes.ts';
+import { MoverPool } from '../core/transfer/pool.ts';
+import { WorkFolder } from '../core/transfer/work-folder.ts';
+import { sourceNamed } from '../plugins/sources/index.ts';
+import { payloadCodecs } from './codec.ts';
+
+/** Activities told to stop have this long to put down what they have. */
+const GRACE = '10 seconds';
+const FORCE = '60 seconds';
+
+/** Runs the worker of this machine in this process: one for the shared queue, one for the machine's own. */
+export async function startWorker(target: TemporalTarget, paths: HostPaths): Promise<RunningWorker> {
+  installRuntime();
+  const id = await hostId(paths);
+  const [identity, connection] = await Promise.all([
+    workerIdentity(id),
+    NativeConnection.connect(connectionOptions(target)),
+  ]);
+  const pool = new MoverPool();
+  const bundles = new OpenBundles(pool);
+  const options = { connection, identity, namespace: target.namespace, ...commonOptions() };
+  const queue = hostTaskQueue(id);
+  const activities = createActivities(paths, queue, pool, bundles);
+  const workers = await Promise.all([
+    Worker.create({ ...options, ...workflowCode(), taskQueue: sharedTaskQueue, activities }),
+    Worker.create({ ...options, taskQueue: queue, activities }),
+  ]);
+  const running = Promise.all(workers.map((worker) => worker.run()));
+  const done = running
+    .then(() => undefined)
+    .finally(async () => {
+      await bundles.closeAll();
+      await pool.close();
+      await connection.close();
+    });
+  done.catch(() => undefined);
+  return {
+    identity,
+    done,
+    async stop() {
+      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+      await done;
+    },
+  };
+}
+
+function createActivities(paths: HostPaths, queue: string, pool: MoverPool, bundles: OpenBundles) {
+  const { config: configDir, state } = paths;
+  const { env } = process;
+  return {
+    ...createHostActivities({ hostTaskQueue: queue }),
+    ...createExportActivities({
+      pool,
+      bundles,
+      sourceNamed,
+      sourceRemotes: ({ pullFrom, registry }) => createRemotes({ side: 'source', registry, pullFrom, configDir, env }),
+    }),
+    ...createImportActivities({
+      pool,
+      destinationRemotes: ({ registry }) =>
+        createRemotes({ side: 'destination', registry, pullFrom: {}, configDir, env }),
+      stateFolder: ({ bundle, host, namespace }) => {
+        const place = hexOf(digestOf(Buffer.from(`${host}/${namespace}`))).slice(0, 8);
+        return new WorkFolder(`${state}/imports/${hexOf(bundle).slice(0, 12)}-${place}`);
+      },
+    }),
+  };
+}
+
+/** Only the shared queue has workflows; the machine's own holds activities alone. */
+function workflowCode(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+  const bundle = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
+  // Built once into dist/; a checkout that runs from its sources (tests) bundles as it starts.
+  if (existsSync(bundle)) return { workflowBundle: { codePath: bundle } };
+  return { workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)) };
+}
+
+function commonOptions(): Partial<WorkerOptions> {
+  return {
+    dataConverter: { payloadCodecs: payloadCodecs(process.env) },
+    shutdownGraceTime: GRACE,
+    shutdownForceTime: FORCE,
+    // Progress bars want fresh numbers; the server takes one heartbeat a second per activity with ease.
+    maxHeartbeatThrottleInterval: '1 second',
+    defaultHeartbeatThrottleInterval: '1 second',
+    // A killed worker's sticky queue is given up quickly: histories are short and replay in milliseconds.
+    stickyQueueScheduleToStartTimeout: '1 second',
+    maxConcurrentActivityTaskExecutions: 16,
+  };
+}
+
+function connectionOptions({ address, apiKey, tls }: TemporalTarget): NativeConnectionOptions {
+  return {
+    address,
+    ...(apiKey === undefined ? {} : { apiKey }),
+    ...(tls === undefined ? {} : { tls: toNativeTls(tls) }),
+  };
+}
+
+function toNativeTls(tls: NonNullable<TemporalTarget['tls']>): NonNullable<NativeConnectionOptions['tls']> {
+  if (tls === true) return true;
+  const { clientCertPair, serverRootCACertificate, serverNameOverride } = tls;
+  return {
+    ...(serverNameOverride === undefined ? {} : { serverNameOverride }),
+    ...(serverRootCACertificate === undefined ? {} : { serverRootCACertificate: Buffer.from(serverRootCACertificate) }),
+    ...(clientCertPair === undefined
+      ? {}
+      : { clientCertPair: { crt: Buffer.from(clientCertPair.crt), key: Buffer.from(clientCertPair.key) } }),
+  };
+}
+
+let runtimeInstalled = false;
+
+/** Once a process: the worker's own log is for `sealift worker`, a command shows errors only. */
+function installRuntime(): void {
+  if (runtimeInstalled) return;
+  runtimeInstalled = true;
+  const level = process.env['SEALIFT_LOG_LEVEL'] === 'debug' ? 'DEBUG' : 'ERROR';
+  Runtime.install({
+    shutdownSignals: [],
+    telemetryOptions: { logging: { forward: {}, filter: { core: level, other: level } } },
+  });
+}
