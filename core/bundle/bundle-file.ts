@@ -62,10 +62,13 @@ export async function writeMetadata(file: FileHandle, content: PlannedContent): 
   }
 }
 
-/** Whether a finished file has this layout's size and this index.json at its place. */
-export async function isLaidOutAs(path: string, layout: BundleLayout, index: Uint8Array): Promise<boolean> {
+/**
+ * Whether a file is a finished bundle with this layout: the same size and this index.json at its place. Also for a caller
+ * that was killed after sealing, before it could say so.
+ */
+export async function isSealed(path: string, layout: BundleLayout, index: Uint8Array): Promise<boolean> {
   const place = layout.entries.find(({ name }) => name === 'index.json');
-  if (place === undefined || place.size !== index.length) return false;
+  if (place?.size !== index.length) return false;
   let file: FileHandle;
   try {
     file = await open(path, 'r');

@@ -1,13 +1,13 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { sampleBundle, temporaryFolders, writeSample } from './testing.ts';
 
 const sample = sampleBundle();
 const { reference, index } = sample.image;
 const wanted = Buffer.from(sample.metadata.get(index.digest)!.bytes).toString();
-const folder = temporaryFolders();
+const folder = temporaryFolders(afterEach);
 
 function pinned(name: string): string {
   return resolve(import.meta.dirname, '../../.cache/bin', name);

@@ -3,12 +3,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openBundle } from './reader.ts';
-import { openRandomAccess } from './random-access.ts';
+import { openRandomAccess } from './open-random-access.ts';
 import { failureOf, sampleBundle, temporaryFolders, writeSample } from './testing.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
-const folder = temporaryFolders();
+const folder = temporaryFolders(afterEach);
 const servers: Server[] = [];
 
 afterEach(async () => {

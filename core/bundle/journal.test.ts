@@ -1,13 +1,13 @@
 import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { Digest } from '../../contracts/descriptor.ts';
 import { openJournal } from './journal.ts';
 import { failureOf, temporaryFolders } from './testing.ts';
 
 const plan: Digest = `sha256:${'9'.repeat(64)}`;
 const [a, b, c] = ['a', 'b', 'c'].map((letter): Digest => `sha256:${letter.repeat(64)}`) as [Digest, Digest, Digest];
-const folder = temporaryFolders();
+const folder = temporaryFolders(afterEach);
 
 function read(path: string, digest = plan) {
   const journal = openJournal(path, digest);

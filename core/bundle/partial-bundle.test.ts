@@ -1,18 +1,19 @@
 import { spawnSync } from 'node:child_process';
 import { open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { Digest } from '../../contracts/descriptor.ts';
+import { isSealed } from './bundle-file.ts';
 import { diskError } from './disk-error.ts';
 import { planLayout } from './layout.ts';
-import { isSealed, openPartialBundle, type PartialBundle, type PartialBundleOptions } from './partial-bundle.ts';
+import { openPartialBundle, type PartialBundle, type PartialBundleOptions } from './partial-bundle.ts';
 import { expectedEntries, failureOf, plainTar, sampleBundle, temporaryFolders } from './testing.ts';
 
 const sample = sampleBundle();
 const finished = plainTar(expectedEntries(sample));
 const planDigest: Digest = `sha256:${'1'.repeat(64)}`;
 const digests = [...sample.blobs.keys()];
-const folder = temporaryFolders();
+const folder = temporaryFolders(afterEach);
 
 function options(output: string, more: Partial<PartialBundleOptions> = {}): PartialBundleOptions {
   const metadata = (digest: Digest) => Promise.resolve(sample.metadata.get(digest)!.bytes);

@@ -4,7 +4,7 @@ import type { Descriptor, Digest } from '../../contracts/descriptor.ts';
 import type { ErrorType } from '../../contracts/errors.ts';
 import { SealiftError } from '../errors.ts';
 import { errorCode } from '../host/atomic-file.ts';
-import { allocateBundle, isLaidOutAs, writeMetadata } from './bundle-file.ts';
+import { allocateBundle, isSealed, writeMetadata } from './bundle-file.ts';
 import { diskError } from './disk-error.ts';
 import { hashSpan, type SpanHash } from './file-span.ts';
 import { openJournal, type Journal } from './journal.ts';
@@ -83,14 +83,6 @@ export async function openPartialBundle(options: PartialBundleOptions): Promise<
   }
 }
 
-/**
- * Whether `output` is a finished bundle with this layout and index: the same size and the same index.json. For a caller
- * that was killed after sealing, before it could say so.
- */
-export async function isSealed(output: string, layout: BundleLayout, index: Uint8Array): Promise<boolean> {
-  return isLaidOutAs(output, layout, index);
-}
-
 /** @returns undefined when the bundle was sealed, and its process killed before it could remove the work folder */
 async function openFile(
   options: PartialBundleOptions,
@@ -102,7 +94,7 @@ async function openFile(
   const path = `${output}.partial`;
   const size = await fileSize(path);
   if (size === undefined && !journal.fresh && blobs.every(({ digest }) => journal.synced.has(digest!))) {
-    if (await isLaidOutAs(output, layout, index)) return undefined;
+    if (await isSealed(output, layout, index)) return undefined;
   }
   const reusable = !journal.fresh && size === layout.size;
   // on the disk before the file is made anew: the old records would vouch for its zeros

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { MediaType } from '../../contracts/media-types.ts';
 import { openBundle } from './reader.ts';
-import { openRandomAccess } from './random-access.ts';
+import { openRandomAccess } from './open-random-access.ts';
 import { walkTar } from './tar-walk.ts';
 import {
   content,
@@ -19,7 +19,7 @@ import {
 
 const sample = sampleBundle();
 const entries = expectedEntries(sample);
-const folder = temporaryFolders();
+const folder = temporaryFolders(afterEach);
 
 async function failureOfTar(bytes: Uint8Array) {
   const path = join(await folder(), 'b.tar');

@@ -10,7 +10,8 @@ import { corruptBundle } from './bundle-error.ts';
 import { readClosure, type Closure } from './closure.ts';
 import type { BlobSpan } from './entry-table.ts';
 import { billOfMaterialsRefName } from './index-json.ts';
-import { openRandomAccess, type RandomAccess } from './random-access.ts';
+import { openRandomAccess } from './open-random-access.ts';
+import type { RandomAccess } from './random-access.ts';
 import { walkTar, type Span } from './tar-walk.ts';
 
 /** index.json of a bundle (image-spec v1.1, image-layout.md), as far as Sealift reads it. */

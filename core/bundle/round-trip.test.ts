@@ -2,21 +2,23 @@ import { execFileSync } from 'node:child_process';
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { Digest } from '../../contracts/descriptor.ts';
 import { SealiftError } from '../errors.ts';
 import { billOfMaterialsArtifact, type Content } from './artifacts.ts';
 import { buildIndex } from './index-json.ts';
-import { planLayout } from './layout.ts';
 import { openPartialBundle, type PartialBundle } from './partial-bundle.ts';
 import { openBundle } from './reader.ts';
-import { content, expectedEntries, plainTar, sampleBill, sampleBundle, temporaryFolders } from './testing.ts';
+import { assemble, content, expectedEntries, plainTar, sampleBill, sampleBundle, temporaryFolders } from './testing.ts';
 
-const folder = temporaryFolders();
+const folder = temporaryFolders(afterEach);
 const planDigest: Digest = `sha256:${'1'.repeat(64)}`;
 
 /** What happens to one blob while the bundle is written. */
-type Step = { blob: number; act: 'write' | 'half' | 'lie' | 'sync' | 'crash' };
+interface Step {
+  blob: number;
+  act: 'write' | 'half' | 'lie' | 'sync' | 'crash';
+}
 
 const steps = fc.array(
   fc.record({ blob: fc.nat(), act: fc.constantFrom<Step['act'][]>('write', 'write', 'half', 'lie', 'sync', 'crash') }),
@@ -28,22 +30,10 @@ const blobBytes = fc.oneof(
 );
 const blobSets = fc.array(blobBytes, { minLength: 1, maxLength: 12 });
 
-function byDigest(contents: Content[]): Map<Digest, Content> {
-  return new Map(contents.map((item) => [item.descriptor.digest, item]));
-}
-
 function bundleOf(parts: Uint8Array[]) {
   const bill = billOfMaterialsArtifact(sampleBill(planDigest, 'x.example/app:v1'));
-  const metadata = byDigest([bill.manifest, bill.layer]);
-  const blobs = byDigest([bill.config, ...parts.map((bytes) => content('application/octet-stream', bytes))]);
-  const index = buildIndex([], [], bill.manifest.descriptor);
-  const descriptors = (contents: Map<Digest, Content>) => [...contents.values()].map(({ descriptor }) => descriptor);
-  return {
-    index,
-    metadata,
-    blobs,
-    layout: planLayout({ index, metadata: descriptors(metadata), blobs: descriptors(blobs) }),
-  };
+  const blobs = parts.map((bytes) => content('application/octet-stream', bytes));
+  return assemble(buildIndex([], [], bill.manifest.descriptor), [bill.manifest, bill.layer], [bill.config, ...blobs]);
 }
 
 async function writeAt(path: string, offset: number, bytes: Uint8Array): Promise<void> {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { SealiftError } from '../errors.ts';
 import { applyPax, decodeHeader, encodeHeader, headerLength, type TarHeader } from './tar-header.ts';
 import { plainTar, temporaryFolders, type TarEntry } from './testing.ts';
@@ -40,7 +40,7 @@ describe('encodeHeader', () => {
     expect(main.size).toBe(9 * GIB);
   });
 
-  const folder = temporaryFolders();
+  const folder = temporaryFolders(afterEach);
   it.each([
     ['GNU tar', 'tar', ['-tvf']],
     ['Python', 'python3', ['-m', 'tarfile', '-l']],

@@ -48,7 +48,7 @@ export function headerLength(size: number): number {
 
 export function isZeroBlock(block: Uint8Array): boolean {
   // a plain loop: it runs twice for each of up to a million entries
-  for (let at = 0; at < block.length; at++) if (block[at] !== 0) return false;
+  for (const byte of block) if (byte !== 0) return false;
   return true;
 }
 

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach } from 'vitest';
 import type { BillOfMaterials } from '../../contracts/bill-of-materials.ts';
 import type { Descriptor, Digest } from '../../contracts/descriptor.ts';
 import type { ErrorType } from '../../contracts/errors.ts';
@@ -14,8 +13,8 @@ import { planLayout, type BundleLayout } from './layout.ts';
 
 const LAYER = 'application/vnd.oci.image.layer.v1.tar+gzip';
 
-/** A function that makes folders which are gone after the test that asked for them. */
-export function temporaryFolders(): () => Promise<string> {
+/** A function that makes folders which are gone after the test that asked for them (vitest's `afterEach` sees to it). */
+export function temporaryFolders(afterEach: (cleanUp: () => Promise<void>) => void): () => Promise<string> {
   const made: string[] = [];
   afterEach(async () => {
     await Promise.all(made.splice(0).map((folder) => rm(folder, { recursive: true, force: true })));
@@ -58,52 +57,48 @@ export interface SampleBundle {
 /** A whole small bundle: a multi-platform image under a full reference with a port, a file, a bill of materials. */
 export function sampleBundle(reference = 'registry.example:5000/team/app:v1.2'): SampleBundle {
   const layers = ['amd64 layer', 'arm64 layer', 'shared layer'].map((text) => content(LAYER, text.repeat(100)));
-  const images = ['amd64', 'arm64'].map((architecture, number) => {
-    const config = content(MediaType.ociConfig, {
-      architecture,
-      os: 'linux',
-      rootfs: { type: 'layers', diff_ids: [] },
-    });
-    const parts = [layers[number]!.descriptor, layers[2]!.descriptor];
-    const manifest = content(MediaType.ociManifest, {
-      schemaVersion: 2,
-      mediaType: MediaType.ociManifest,
-      config: config.descriptor,
-      layers: parts,
-    });
-    return {
-      config,
-      manifest: { ...manifest, descriptor: { ...manifest.descriptor, platform: { os: 'linux', architecture } } },
-    };
-  });
+  const images = ['amd64', 'arm64'].map((architecture, number) =>
+    sampleImage(architecture, [layers[number]!.descriptor, layers[2]!.descriptor]),
+  );
   const manifests = images.map(({ manifest }) => manifest.descriptor);
   const index = content(MediaType.ociIndex, { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests });
   const url = 'https://files.example/releases/components.yaml';
   const yaml = content('application/yaml', 'kind: Namespace\n');
   const file = fileArtifact({ ...yaml.descriptor, title: 'components.yaml' });
   const bill = billOfMaterialsArtifact(sampleBill(index.descriptor.digest, reference));
+  const items = [
+    { descriptor: index.descriptor, refName: reference, imageName: reference },
+    { descriptor: file.manifest.descriptor, refName: url },
+  ];
   const metadata = [index, ...images.map(({ manifest }) => manifest), file.manifest, bill.manifest, bill.layer];
   const blobs = [...images.map(({ config }) => config), ...layers, yaml, file.config];
-  const indexJson = buildIndex(
-    [
-      { descriptor: index.descriptor, refName: reference, imageName: reference },
-      { descriptor: file.manifest.descriptor, refName: url },
-    ],
-    [],
-    bill.manifest.descriptor,
-  );
   return {
-    index: indexJson,
+    ...assemble(buildIndex(items, [], bill.manifest.descriptor), metadata, blobs),
+    image: { reference, index: index.descriptor, manifests, layers: layers.map(({ descriptor }) => descriptor) },
+    file: { url, manifest: file.manifest.descriptor, blob: yaml.descriptor },
+  };
+}
+
+/** Contents with their layout. */
+export function assemble(index: Uint8Array, metadata: Content[], blobs: Content[]) {
+  return {
+    index,
     layout: planLayout({
-      index: indexJson,
+      index,
       metadata: metadata.map(({ descriptor }) => descriptor),
       blobs: blobs.map(({ descriptor }) => descriptor),
     }),
     metadata: new Map(metadata.map((item) => [item.descriptor.digest, item])),
     blobs: new Map(blobs.map((item) => [item.descriptor.digest, item])),
-    image: { reference, index: index.descriptor, manifests, layers: layers.map(({ descriptor }) => descriptor) },
-    file: { url, manifest: file.manifest.descriptor, blob: yaml.descriptor },
   };
+}
+
+function sampleImage(architecture: string, layers: Descriptor[]): { config: Content; manifest: Content } {
+  const config = content(MediaType.ociConfig, { architecture, os: 'linux', rootfs: { type: 'layers', diff_ids: [] } });
+  const { ociManifest: mediaType } = MediaType;
+  const manifest = content(mediaType, { schemaVersion: 2, mediaType, config: config.descriptor, layers });
+  const platform = { os: 'linux', architecture };
+  return { config, manifest: { ...manifest, descriptor: { ...manifest.descriptor, platform } } };
 }
 
 export function sampleBill(digest: Digest, reference: string): BillOfMaterials {
