@@ -14,14 +14,17 @@ export class CliError extends Error {
   }
 }
 
-/** An operation ended with these problems; `exitCode` is that of the first. */
+/** An operation ended with these problems. */
 export class OperationFailedError extends Error {
   readonly problems: Problem[];
+  readonly exitCode: number;
 
-  constructor(problems: Problem[]) {
+  /** @param exitCode that of the first problem when not given */
+  constructor(problems: Problem[], exitCode = exitCodeOf(problems)) {
     super(problems.map((problem) => problem.message).join('; '));
     this.name = 'OperationFailed';
     this.problems = problems;
+    this.exitCode = exitCode;
   }
 }
 

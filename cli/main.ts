@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander';
 import type { SealiftHost } from '../contracts/host.ts';
 import type { Problem } from '../contracts/errors.ts';
-import { exitCodeOf, problemsOf } from './cli-error.ts';
+import { exitCodeOf, OperationFailedError, problemsOf } from './cli-error.ts';
 import type { CommandEntry } from './command-table.ts';
 import { createContext, type CommandContext, type GlobalOptions } from './context.ts';
 import { errorText } from './display/errors.ts';
@@ -59,7 +59,7 @@ function failureExit(context: CommandContext, error: unknown): number {
   const problems = problemsOf(error);
   terminal.stderr.write(errorText(problems));
   if (terminal.env.SEALIFT_DEBUG !== undefined && error instanceof Error) terminal.stderr.write(`${error.stack}\n`);
-  return reported(context, problems, exitCodeOf(problems));
+  return reported(context, problems, error instanceof OperationFailedError ? error.exitCode : exitCodeOf(problems));
 }
 
 /** Help that was asked for ends with 0; anything else commander throws is a wrong command line. */

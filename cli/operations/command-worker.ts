@@ -8,13 +8,18 @@ export interface CommandWorker {
   stop(): Promise<void>;
 }
 
+/** Whether a worker of this machine, in another process than this one, works for that Temporal. */
+export async function worksInBackground(host: SealiftHost, target: TemporalTarget): Promise<boolean> {
+  return (await host.workers.running(target)).some(({ pid }) => pid !== process.pid);
+}
+
 /** Starts nothing yet. */
 export function createCommandWorker(host: SealiftHost, target: TemporalTarget): CommandWorker {
   let own: Promise<RunningWorker> | undefined;
   return {
     async ensure() {
       if (own === undefined) {
-        if ((await host.workers.running(target)).length > 0) return true;
+        if (await worksInBackground(host, target)) return true;
         own ??= host.workers.start(target).then((worker) => {
           // a worker that breaks is started anew by the next call
           worker.done.catch(() => undefined).finally(() => (own = undefined));

@@ -3,17 +3,18 @@ import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import type { Problem } from '../../contracts/errors.ts';
 import type { LocalWorkers } from '../../contracts/host.ts';
 import type { OperationResult, ParkedItem } from '../../contracts/operations.ts';
+import { exitCodeOf } from '../cli-error.ts';
 import type { StatusDisplay } from '../display/status/progress-view.ts';
 import type { CommandWorker } from './command-worker.ts';
 import { endDeadAttempts } from './dead-attempts.ts';
 import { isParked, operationView, progressView } from './operation-view.ts';
 import type { Session } from './session.ts';
-import { problemsOfFailure } from './workflow-failure.ts';
+import { exitCodeOfFailure, problemsOfFailure } from './workflow-failure.ts';
 
 /** How watching an operation ended. */
 export type Outcome =
   | { kind: 'completed'; result: OperationResult }
-  | { kind: 'failed'; problems: Problem[] }
+  | { kind: 'failed'; problems: Problem[]; exitCode: number }
   | { kind: 'parked'; parked: ParkedItem[]; parkedCount: number }
   | { kind: 'detached' };
 
@@ -53,7 +54,8 @@ export async function operationEnd(handle: WorkflowHandle, id: string): Promise<
     return { kind: 'completed', result: (await handle.result()) as OperationResult };
   } catch (error) {
     if (!(error instanceof WorkflowFailedError)) throw error;
-    return { kind: 'failed', problems: problemsOfFailure(error.cause ?? error, id) };
+    const problems = problemsOfFailure(error.cause ?? error, id);
+    return { kind: 'failed', problems, exitCode: exitCodeOfFailure(error) ?? exitCodeOf(problems) };
   }
 }
 

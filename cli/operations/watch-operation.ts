@@ -1,14 +1,15 @@
 import type { SealiftHost } from '../../contracts/host.ts';
-import { exitCodeOf, OperationFailedError } from '../cli-error.ts';
+import { OperationFailedError } from '../cli-error.ts';
 import type { CommandContext } from '../context.ts';
 import { operationResultDocument, parkedDocument, type OperationPlace } from '../display/result/operation-result.ts';
-import type { CommandWorker } from './command-worker.ts';
+import { worksInBackground, type CommandWorker } from './command-worker.ts';
 import { describeOperation } from './find-operation.ts';
 import { followOperation, type Outcome } from './follow-operation.ts';
 import { DETACHED_EXIT_CODE, leaveOnInterrupt } from './interruption.ts';
 import { uiLink, type Session } from './session.ts';
 
 const BACKGROUND_IDLE_SECONDS = 60;
+const PARKED_EXIT_CODE = 5;
 
 export interface WatchOptions {
   context: CommandContext;
@@ -43,8 +44,8 @@ export async function watchOperation(options: WatchOptions): Promise<void> {
 
 /** Leaves the work to a background worker, started when none runs, and prints where the operation is. */
 export async function leaveInBackground({ context, host, session, id }: WatchOptions): Promise<void> {
-  const running = await host.workers.running(session.target);
-  if (running.length === 0) await host.workers.spawn(session.target, BACKGROUND_IDLE_SECONDS);
+  if (!(await worksInBackground(host, session.target)))
+    await host.workers.spawn(session.target, BACKGROUND_IDLE_SECONDS);
   const place = await operationPlace(session, id);
   context.result(detachedDocument(place));
 }
@@ -65,21 +66,17 @@ export function sayOutcome(context: CommandContext, place: OperationPlace, outco
       const document = parkedDocument(place, outcome.parked, outcome.parkedCount);
       context.terminal.stderr.write(document.text);
       context.result({ text: '', json: document.json });
-      context.exitCode = exitCodeForParked;
+      context.exitCode = PARKED_EXIT_CODE;
       return;
     }
     case 'failed':
       if (place.ui !== undefined) context.status().note(`Temporal UI: ${place.ui}`);
-      throw new OperationFailedError(outcome.problems);
+      throw new OperationFailedError(outcome.problems, outcome.exitCode);
     case 'detached':
       context.result({ text: '', json: detachedDocument(place).json });
       context.exitCode = DETACHED_EXIT_CODE;
   }
 }
-
-const exitCodeForParked = exitCodeOf([
-  { type: 'OperationAborted', side: 'temporal', operation: '', subject: '', message: '', remedy: '' },
-]);
 
 function detachedDocument(place: OperationPlace) {
   const ui = place.ui === undefined ? '' : `Temporal UI: ${place.ui}\n`;
@@ -88,7 +85,7 @@ function detachedDocument(place: OperationPlace) {
 
 async function sayDetached({ context, host, session, worker, id }: WatchOptions): Promise<void> {
   const status = context.status();
-  const goesOn = (await host.workers.running(session.target)).length > 0;
+  const goesOn = await worksInBackground(host, session.target);
   status.note(`Detached from ${id}.`);
   status.note(
     goesOn

@@ -1,4 +1,4 @@
-import type { Problem } from '../../contracts/errors.ts';
+import { errorKinds, type ErrorKind, type Problem } from '../../contracts/errors.ts';
 import { isProblem } from '../cli-error.ts';
 
 /**
@@ -27,6 +27,16 @@ export function problemsOfFailure(failure: Error, subject: string): Problem[] {
       remedy: '',
     },
   ];
+}
+
+/** The exit code of the first failure in the chain whose type is one of Sealift's; undefined when none is. */
+export function exitCodeOfFailure(failure: Error): number | undefined {
+  const kinds: Record<string, ErrorKind | undefined> = errorKinds;
+  for (let error: unknown = failure; error instanceof Error; error = error.cause) {
+    const kind = 'type' in error && typeof error.type === 'string' ? kinds[error.type] : undefined;
+    if (kind !== undefined) return kind.exitCode;
+  }
+  return undefined;
 }
 
 function attachedProblems(error: Error): Problem[] {
