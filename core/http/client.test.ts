@@ -44,6 +44,8 @@ describe('answers', () => {
     expect(error.type).toBe('SizeMismatch');
     expect(server.seen).toHaveLength(1);
     expect((await requestOnce({ method: 'GET', url: server.url, maxBytes: 100 })).body).toHaveLength(100);
+    await using wordy = await startTestServer(() => ({ status: 404, body: 'x'.repeat(10_000_000) }));
+    expect((await requestOnce({ method: 'GET', url: wordy.url, maxBytes: 1 })).status).toBe(404);
   });
 });
 

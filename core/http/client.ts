@@ -17,7 +17,7 @@ export interface HttpRequest {
   url: string;
   headers?: Record<string, string>;
   body?: Uint8Array;
-  /** the most bytes of body that are taken; 4 MiB unless given */
+  /** the most bytes that a successful answer may have, 4 MiB unless given; other answers are cut at 64 KiB */
   maxBytes?: number;
   /** cancels the request; what is thrown then is the signal's reason */
   signal?: AbortSignal;
@@ -52,6 +52,7 @@ export interface HttpClient {
 }
 
 const DEFAULT_MAX_BYTES = 4 * 1024 * 1024;
+const MAX_ERROR_BYTES = 64 * 1024;
 const DEFAULT_TIMEOUT_MS = 60_000;
 const CONNECT_TIMEOUT_MS = 15_000;
 const CONNECTIONS_PER_HOST = 32;
@@ -176,13 +177,16 @@ async function exchange(dispatchers: Dispatchers, side: Side, request: HttpReque
 }
 
 async function readBody(response: Dispatcher.ResponseData, request: HttpRequest, side: Side): Promise<Uint8Array> {
-  const limit = request.maxBytes ?? DEFAULT_MAX_BYTES;
+  const isError = response.statusCode >= 300;
+  const limit = isError ? MAX_ERROR_BYTES : (request.maxBytes ?? DEFAULT_MAX_BYTES);
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
     size += chunk.length;
     if (size > limit) {
       response.body.destroy();
+      // What a refusal says at length does not matter, its status does.
+      if (isError) break;
       throw new SealiftError('SizeMismatch', {
         side,
         ...about(request),
@@ -192,7 +196,7 @@ async function readBody(response: Dispatcher.ResponseData, request: HttpRequest,
     }
     chunks.push(chunk);
   }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size);
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }
 
 async function pauseFor(delayMs: number, request: HttpRequest): Promise<void> {
