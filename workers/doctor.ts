@@ -27,7 +27,8 @@ function nodeVersion(): DoctorFinding {
 
 async function temporalBinary(paths: HostPaths, root: string, env: NodeJS.ProcessEnv): Promise<DoctorFinding> {
   const configured = env['TEMPORAL_ADDRESS'];
-  if (configured !== undefined) return { subject: 'Temporal', status: 'ok', detail: `TEMPORAL_ADDRESS is ${configured}`, remedy: '' };
+  if (configured !== undefined)
+    return { subject: 'Temporal', status: 'ok', detail: `TEMPORAL_ADDRESS is ${configured}`, remedy: '' };
   const found = (await onPath('temporal', env)) ?? (await executable(join(root, '.cache/bin/temporal')));
   return {
     subject: 'temporal CLI (the embedded server)',
@@ -43,7 +44,8 @@ async function goCompiler(env: NodeJS.ProcessEnv): Promise<DoctorFinding> {
     subject: 'Go',
     status: found === undefined ? 'warning' : 'ok',
     detail: found ?? 'not on PATH',
-    remedy: found === undefined ? 'only needed to build the embedded Temporal server where it cannot be downloaded' : '',
+    remedy:
+      found === undefined ? 'only needed to build the embedded Temporal server where it cannot be downloaded' : '',
   };
 }
 
@@ -54,7 +56,12 @@ async function folder(subject: string, path: string): Promise<DoctorFinding> {
     return { subject, status: 'ok', detail: path, remedy: '' };
   } catch (error) {
     const detail = `${path}: ${error instanceof Error ? error.message : String(error)}`;
-    return { subject, status: 'missing', detail, remedy: 'make it writable, or move it with XDG_CONFIG_HOME, XDG_CACHE_HOME, XDG_STATE_HOME' };
+    return {
+      subject,
+      status: 'missing',
+      detail,
+      remedy: 'make it writable, or move it with XDG_CONFIG_HOME, XDG_CACHE_HOME, XDG_STATE_HOME',
+    };
   }
 }
 
@@ -72,14 +79,24 @@ async function freeSpace(path: string): Promise<DoctorFinding> {
 
 async function credentials(env: NodeJS.ProcessEnv): Promise<DoctorFinding> {
   const files = [];
-  for (const path of createCredentialStore({ env }).places()) if (await access(path).then(() => true, () => false)) files.push(path);
+  for (const path of createCredentialStore({ env }).places())
+    if (
+      await access(path).then(
+        () => true,
+        () => false,
+      )
+    )
+      files.push(path);
   const variables = env['REGISTRY_USERNAME'] === undefined ? [] : ['REGISTRY_USERNAME'];
   const found = [...files, ...variables];
   return {
     subject: 'registry credentials',
     status: found.length > 0 ? 'ok' : 'warning',
     detail: found.length > 0 ? found.join(', ') : 'none found',
-    remedy: found.length > 0 ? '' : 'for a registry that wants them: `docker login`, or REGISTRY_USERNAME and REGISTRY_PASSWORD',
+    remedy:
+      found.length > 0
+        ? ''
+        : 'for a registry that wants them: `docker login`, or REGISTRY_USERNAME and REGISTRY_PASSWORD',
   };
 }
 

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { existsSync } from 'node:fs';
 import {
+  DefaultLogger,
   NativeConnection,
   Runtime,
   Worker,
@@ -36,7 +37,7 @@ export async function startWorker(target: TemporalTarget, paths: HostPaths): Pro
   ]);
   const pool = new MoverPool();
   const bundles = new OpenBundles(pool);
-  const options = { connection, identity, namespace: target.namespace, ...commonOptions() };
+  const options = { connection, identity, namespace: target.namespace, ...(await commonOptions()) };
   const queue = hostTaskQueue(id);
   const activities = createActivities(paths, queue, pool, bundles);
   const workers = await Promise.all([
@@ -93,9 +94,9 @@ function workflowCode(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'>
   return { workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)) };
 }
 
-function commonOptions(): Partial<WorkerOptions> {
+async function commonOptions(): Promise<Partial<WorkerOptions>> {
   return {
-    dataConverter: { payloadCodecs: payloadCodecs(process.env) },
+    dataConverter: { payloadCodecs: await payloadCodecs(process.env) },
     shutdownGraceTime: GRACE,
     shutdownForceTime: FORCE,
     // Progress bars want fresh numbers; the server takes one heartbeat a second per activity with ease.
@@ -136,6 +137,7 @@ function installRuntime(): void {
   const level = process.env['SEALIFT_LOG_LEVEL'] === 'debug' ? 'DEBUG' : 'ERROR';
   Runtime.install({
     shutdownSignals: [],
+    logger: new DefaultLogger(level),
     telemetryOptions: { logging: { forward: {}, filter: { core: level, other: level } } },
   });
 }

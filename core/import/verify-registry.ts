@@ -44,13 +44,10 @@ export async function verifyInRegistry(
   const problems = await collect(() =>
     forEachItem(targets, tools.limiter, { ...about, id: ({ reference }) => reference }, async (target) => {
       const closure = await closureOf(bundle, target);
-      for (const { digest, size } of closure.blobs)
-        blobs.set(`${target.repository}@${digest}`, { repository: target.repository, digest, size });
-      await checkManifests(
-        tools.client,
-        target,
-        closure.manifests.map(({ digest }) => digest),
-      );
+      const manifests = closure.manifests.map(({ digest }) => digest);
+      await checkManifests(tools.client, target, manifests);
+      const { repository } = target;
+      for (const { digest, size } of closure.blobs) blobs.set(`${repository}@${digest}`, { repository, digest, size });
     }),
   );
   const placed = [...blobs.values()];
