@@ -94,8 +94,8 @@ export async function costOf(
   const { size } = await stat(bundle);
   const events = await historyEvents(ours.temporal, operation, since);
   return [
-    `  ${operation}: bytes written by the worker per bundle byte  ${(written / size).toFixed(3)}`,
-    `  ${operation}: history events per 1,000 blobs  ${((1_000 * events) / blobs).toFixed(0)} (${events} for ${blobs})`,
+    `  ${operation} of ${blobs} blobs: bytes written by the worker per bundle byte  ${(written / size).toFixed(3)}`,
+    `  ${operation} of ${blobs} blobs: history events  ${events}, per 1,000 blobs  ${((1_000 * events) / blobs).toFixed(0)}`,
     `  worker's peak memory so far  ${((await peakMemory(ours.worker)) / 1e6).toFixed(0)} MB`,
   ];
 }
