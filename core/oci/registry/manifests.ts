@@ -83,31 +83,38 @@ export function manifestCalls(session: RegistrySession): ManifestCalls {
   return {
     fetchManifest,
     headManifest,
-    async putManifest(repository, reference, mediaType, bytes) {
-      const digest = digestOf(bytes);
-      const subject = session.subject(repository, reference);
-      const about = { side: session.side, operation: 'push manifest', subject };
-      const response = await session.send({
-        method: 'PUT',
-        url: session.url(repository, `manifests/${reference}`),
-        headers: { 'content-type': mediaType },
-        body: bytes,
-        scopes: [session.scope(repository, 'push')],
-        operation: about.operation,
-        subject,
-      });
-      if (response.status >= 300) throw pushFailure(response, about, session, repository, isDigest(reference));
-      const stored = statedDigest(response);
-      if (stored !== undefined && stored !== digest) {
-        throw new SealiftError('DigestMismatch', {
-          ...about,
-          message: `the registry stored it as ${stored}, not ${digest}`,
-          remedy: 'the registry alters manifests: turn its conversion off, or use another registry',
-        });
-      }
-      return { subjectAccepted: response.headers['oci-subject'] !== undefined };
-    },
+    putManifest: (repository, reference, mediaType, bytes) => put(session, repository, reference, { mediaType, bytes }),
   };
+}
+
+async function put(
+  session: RegistrySession,
+  repository: string,
+  reference: string,
+  { mediaType, bytes }: { mediaType: string; bytes: Uint8Array },
+): Promise<{ subjectAccepted: boolean }> {
+  const digest = digestOf(bytes);
+  const subject = session.subject(repository, reference);
+  const about = { side: session.side, operation: 'push manifest', subject };
+  const response = await session.send({
+    method: 'PUT',
+    url: session.url(repository, `manifests/${reference}`),
+    headers: { 'content-type': mediaType },
+    body: bytes,
+    scopes: [session.scope(repository, 'push')],
+    operation: about.operation,
+    subject,
+  });
+  if (response.status >= 300) throw pushFailure(response, about, session, repository, isDigest(reference));
+  const stored = statedDigest(response);
+  if (stored !== undefined && stored !== digest) {
+    throw new SealiftError('DigestMismatch', {
+      ...about,
+      message: `the registry stored it as ${stored}, not ${digest}`,
+      remedy: 'the registry alters manifests: turn its conversion off, or use another registry',
+    });
+  }
+  return { subjectAccepted: response.headers['oci-subject'] !== undefined };
 }
 
 function describedBy(response: HttpResponse, reference: string): Descriptor | undefined {

@@ -39,23 +39,6 @@ export interface UploadCalls {
 const LOST_CODES = ['BLOB_UPLOAD_INVALID', 'BLOB_UPLOAD_UNKNOWN', 'RANGE_INVALID', 'DIGEST_INVALID', 'SIZE_INVALID'];
 
 export function uploadCalls(session: RegistrySession): UploadCalls {
-  function request(
-    method: SessionRequest['method'],
-    location: string,
-    repository: string | undefined,
-    operation: string,
-  ): SessionRequest {
-    const owner = repository ?? session.repositoryOf(location);
-    const scopes = owner === undefined ? [] : [session.scope(owner, 'push')];
-    return {
-      method,
-      url: location,
-      scopes,
-      operation,
-      subject: owner === undefined ? location : session.subject(owner),
-    };
-  }
-
   async function post(repository: string, digest: Digest, query: string, scopes: Scope[]): Promise<HttpResponse> {
     return session.send({
       method: 'POST',
@@ -90,7 +73,7 @@ export function uploadCalls(session: RegistrySession): UploadCalls {
     },
 
     async uploadStatus(location, repository) {
-      const asked = request('GET', location, repository, 'ask for upload status');
+      const asked = sessionRequest(session, 'GET', location, repository, 'ask for upload status');
       const response = await session.send(asked);
       if (response.status >= 300) throw uploadError(session, response, asked);
       const end = /^(?:bytes=)?0-(\d+)$/.exec(response.headers['range'] ?? '')?.[1];
@@ -98,33 +81,54 @@ export function uploadCalls(session: RegistrySession): UploadCalls {
       return { location: session.location(response) ?? location, offset };
     },
 
-    async finishUpload(location, repository, digest) {
-      const url = new URL(location);
-      // Appended by hand: URLSearchParams would re-encode, and so break, the signed part of the location.
-      url.search = `${url.search === '' ? '?' : `${url.search}&`}digest=${encodeURIComponent(digest)}`;
-      const asked = request('PUT', url.href, repository, 'finish upload');
-      const headers = { 'content-type': 'application/octet-stream' };
-      const subject = session.subject(repository, digest);
-      const response = await session.send({ ...asked, subject, headers });
-      if (response.status >= 300) throw uploadError(session, response, { ...asked, subject });
-      const stored = response.headers['docker-content-digest'];
-      if (stored === undefined || stored === digest || !stored.startsWith('sha256:')) return;
-      throw new SealiftError('DigestMismatch', {
-        side: session.side,
-        operation: asked.operation,
-        subject,
-        message: `the registry stored it as ${stored}`,
-        remedy: 'look for a proxy or filter that alters uploads on the way to the registry',
-      });
-    },
+    finishUpload: (location, repository, digest) => finish(session, location, repository, digest),
 
     async abandonUpload(location, repository) {
       try {
-        await session.send(request('DELETE', location, repository, 'abandon upload'));
+        await session.send(sessionRequest(session, 'DELETE', location, repository, 'abandon upload'));
       } catch (error) {
         if (!(error instanceof SealiftError)) throw error;
       }
     },
+  };
+}
+
+async function finish(session: RegistrySession, location: string, repository: string, digest: Digest): Promise<void> {
+  const url = new URL(location);
+  // Appended by hand: URLSearchParams would re-encode, and so break, the signed part of the location.
+  url.search = `${url.search === '' ? '?' : `${url.search}&`}digest=${encodeURIComponent(digest)}`;
+  const asked = sessionRequest(session, 'PUT', url.href, repository, 'finish upload');
+  const headers = { 'content-type': 'application/octet-stream' };
+  const subject = session.subject(repository, digest);
+  const response = await session.send({ ...asked, subject, headers });
+  if (response.status >= 300) throw uploadError(session, response, { ...asked, subject });
+  const stored = response.headers['docker-content-digest'];
+  if (stored === undefined || stored === digest || !stored.startsWith('sha256:')) return;
+  throw new SealiftError('DigestMismatch', {
+    side: session.side,
+    operation: asked.operation,
+    subject,
+    message: `the registry stored it as ${stored}`,
+    remedy: 'look for a proxy or filter that alters uploads on the way to the registry',
+  });
+}
+
+/** A request about a session, in the scope of the repository that it fills. */
+function sessionRequest(
+  session: RegistrySession,
+  method: SessionRequest['method'],
+  location: string,
+  repository: string | undefined,
+  operation: string,
+): SessionRequest {
+  const owner = repository ?? session.repositoryOf(location);
+  const scopes = owner === undefined ? [] : [session.scope(owner, 'push')];
+  return {
+    method,
+    url: location,
+    scopes,
+    operation,
+    subject: owner === undefined ? location : session.subject(owner),
   };
 }
 
