@@ -67,23 +67,20 @@ export async function startRegistry(options: RegistryOptions): Promise<TestRegis
 }
 
 async function startOn(options: RegistryOptions, port: number): Promise<TestRegistry> {
+  const command = await requireTool(executables[options.kind]);
   const scratch = await temporaryFolder('registry');
   const dir = options.dir ?? join(scratch.path, 'storage');
   const scheme = options.tls === undefined ? 'http' : 'https';
   const url = `${scheme}://127.0.0.1:${port}`;
-  const command = await requireTool(executables[options.kind]);
-  const args = await commandLine(options, { dir, port, scratch: scratch.path });
   const launch = async (): Promise<RunningProcess> => {
     await mkdir(dir, { recursive: true });
+    const args = await commandLine(options, { dir, port, scratch: scratch.path });
     return startProcess({ command, args, env: registryEnvironment(), ready: () => answers(url, options.tls) });
   };
-  let current: RunningProcess;
-  try {
-    current = await launch();
-  } catch (error) {
+  let current = await launch().catch(async (error: unknown) => {
     await scratch.remove();
     throw error;
-  }
+  });
   let earlierLog = '';
   const stop = async (): Promise<void> => {
     await current.stop();
