@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
-import { searchAttributeNames } from '../../contracts/operations.ts';
+import { searchAttributeTypes } from '../../contracts/search-attributes.ts';
 import { requireTool, temporaryFolder } from './paths.ts';
 import { onFreePorts, startProcess } from './processes.ts';
 
@@ -17,15 +17,6 @@ export interface TestTemporal extends AsyncDisposable {
   log(): string;
   stop(): Promise<void>;
 }
-
-/** Their types, as `temporal operator search-attribute` names them. */
-const searchAttributeTypes: Record<keyof typeof searchAttributeNames, string> = {
-  operation: 'Keyword',
-  distribution: 'Keyword',
-  registry: 'Keyword',
-  phase: 'Keyword',
-  parked: 'Bool',
-};
 
 /** Starts a real Temporal server with a database of its own; it is ready after about a second. */
 export function startTemporal(options: { dbFile?: string } = {}): Promise<TestTemporal> {
@@ -66,8 +57,7 @@ export function startTemporal(options: { dbFile?: string } = {}): Promise<TestTe
 }
 
 function searchAttributeArguments(): string[] {
-  const keys = Object.keys(searchAttributeNames) as (keyof typeof searchAttributeNames)[];
-  return keys.flatMap((key) => ['--search-attribute', `${searchAttributeNames[key]}=${searchAttributeTypes[key]}`]);
+  return Object.entries(searchAttributeTypes).flatMap(([name, type]) => ['--search-attribute', `${name}=${type}`]);
 }
 
 async function serves(address: string, namespace: string): Promise<boolean> {
