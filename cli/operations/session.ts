@@ -18,7 +18,7 @@ export interface Session extends TemporalPlace {
 }
 
 type Environment = Record<string, string | undefined>;
-const CONNECT_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 
 /**
  * The Temporal that Temporal's own environment variables or TOML profile name (docs.temporal.io/develop/environment-configuration);
@@ -67,7 +67,7 @@ export async function configuredPlace(env: Environment): Promise<TemporalPlace |
   }
 }
 
-/** @throws CliError TemporalUnreachable when it does not answer within ten seconds */
+/** @throws CliError TemporalUnreachable when it does not answer within five seconds */
 export async function connect(place: TemporalPlace): Promise<Session> {
   const { Client, Connection } = await import('@temporalio/client');
   const { address, namespace, apiKey, tls } = place.target;

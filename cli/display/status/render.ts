@@ -2,6 +2,8 @@ import { count, formatBytes, formatSeconds, printable, shorten } from '../format
 import type { ProgressView } from './progress-view.ts';
 
 const BAR_WIDTH = 24;
+// below this there is no room for a bar and what it is about
+const WIDTH_FOR_BARS = 60;
 const MAX_RETRIES_SHOWN = 3;
 
 /** Colour escapes, or the text as it is. */
@@ -36,13 +38,15 @@ export function summaryLine(view: ProgressView, rate: number | undefined): strin
 
 /** The lines of the live display: a total with its bar, then a bar for each thing that moves, then what is tried again. */
 export function barLines(view: ProgressView, rate: number | undefined, width: number, paint: Paint): string[] {
-  const total = view.bytesTotal > 0 ? `${paint.good(bar(view.bytesDone, view.bytesTotal))} ` : '';
-  const room = Math.max(10, width - (total === '' ? 0 : BAR_WIDTH + 3));
-  const lines = [`${total}${shorten(summaryLine(view, rate), room)}`];
+  const wide = width >= WIDTH_FOR_BARS;
+  const total = wide && view.bytesTotal > 0 ? `${paint.good(bar(view.bytesDone, view.bytesTotal))} ` : '';
+  const taken = total === '' ? 0 : BAR_WIDTH + 3;
+  const lines = [`${total}${shorten(summaryLine(view, rate), width - taken)}`];
   for (const { subject, done, total: size } of view.current) {
     const amount = size > 0 ? `${formatBytes(done)} of ${formatBytes(size)}` : '';
-    const name = shorten(printable(subject), Math.max(10, width - BAR_WIDTH - amount.length - 7));
-    lines.push(`  ${size > 0 ? `${bar(done, size)} ` : ''}${name} ${paint.dim(amount)}`);
+    const drawn = wide && size > 0 ? `${bar(done, size)} ` : '';
+    const name = shorten(printable(subject), Math.max(0, width - drawn.length - amount.length - 3));
+    lines.push(`  ${drawn}${name} ${paint.dim(amount)}`);
   }
   for (const line of retryLines(view)) lines.push(paint.warn(shorten(line, width)));
   return lines;
