@@ -9,7 +9,7 @@ const MIN_FREE_BYTES = 10 * 1024 ** 3;
 /** What this machine has and lacks for Sealift, each finding with what to do about it. */
 export async function examine(paths: HostPaths, root: string, env: NodeJS.ProcessEnv): Promise<DoctorFinding[]> {
   const findings = [nodeVersion(), await temporalBinary(paths, root, env), await goCompiler(env)];
-  for (const [name, path] of Object.entries(paths)) findings.push(await folder(`${name} folder`, path));
+  for (const [name, path] of Object.entries<string>({ ...paths })) findings.push(await folder(`${name} folder`, path));
   findings.push(await freeSpace(paths.state), await credentials(env));
   return findings;
 }

@@ -111,7 +111,7 @@ class Graph {
     const { kind, artifactType } = parseManifest(origin.bytes, origin.descriptor.mediaType);
     const type = artifactType === undefined ? {} : { artifactType };
     const filtered = kind === 'index' && platforms.length > 0 ? filterIndex(origin.bytes, platforms) : undefined;
-    if (filtered !== undefined && filtered.kept.length === 0) throw this.#noPlatform(platforms);
+    if (filtered?.kept.length === 0) throw this.#noPlatform(platforms);
     const bytes = filtered?.bytes ?? origin.bytes;
     const root: Descriptor = {
       mediaType: origin.descriptor.mediaType,

@@ -74,9 +74,7 @@ export function createRemotes(options: RemotesOptions): Remotes {
       const { http } = await fileHost(real);
       const response = await http.request({ method: 'HEAD', url: real, operation: 'find size of file', subject: url });
       if (response.status !== 200) throw fileRefused(side, url, response);
-      const length = response.headers['content-length'];
-      if (length === undefined || !/^\d+$/.test(length)) throw unknownSize(side, url);
-      return Number(length);
+      return statedSize(response.headers, side, url);
     },
     async fileTarget(url) {
       const real = origins.file(url);
@@ -217,8 +215,10 @@ function fileRefused(side: Side, url: string, { status }: { status: number }): S
   });
 }
 
-function unknownSize(side: Side, url: string): SealiftError {
-  return new SealiftError('RequestRefused', {
+function statedSize(headers: Record<string, string>, side: Side, url: string): number {
+  const length = headers['content-length'];
+  if (length !== undefined && /^\d+$/.test(length)) return Number(length);
+  throw new SealiftError('RequestRefused', {
     side,
     operation: 'find size of file',
     subject: url,

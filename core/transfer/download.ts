@@ -1,4 +1,5 @@
 import type { Digest } from '../../contracts/descriptor.ts';
+import type { ErrorType } from '../../contracts/errors.ts';
 import type { FileSpan, HttpTarget } from '../../contracts/transfer.ts';
 import { SealiftError } from '../errors.ts';
 import type { MoverPool } from './pool.ts';
@@ -27,76 +28,108 @@ export interface DownloadHooks {
 
 const MAX_REDIRECTS = 5;
 
+export interface DownloadReport {
+  /** bytes that crossed the network */
+  moved: number;
+  /** bytes that did not need to */
+  resumed: number;
+  /** for a blob whose digest nobody knew */
+  digest: Digest;
+}
+
+/** A blob to fetch. Without `to` it is hashed only; `prefix` bytes may be in the file already: proven by hashing, never trusted. */
+export interface BlobToFetch {
+  digest?: Digest;
+  size: number;
+  to?: FileSpan;
+  prefix: number;
+}
+
 /**
- * Brings one blob to its place in a file (without one: hashes it only), from wherever an earlier try left it, through resets, stalls, expiring tokens
+ * Brings one blob to its place in a file, from wherever an earlier try left it, through resets, stalls, expiring tokens
  * and redirects. Only complete and with the right digest does it resolve.
- * @param prefix bytes that may be in the file already; proven by hashing, never trusted
- * @returns bytes that crossed the network, bytes that did not need to, and the digest (for a blob whose digest nobody knew)
  * @throws SealiftError of the source side; the signal's reason when aborted
  */
 export async function downloadBlob(
   pool: MoverPool,
   origin: BlobOrigin,
-  blob: { digest?: Digest; size: number; to?: FileSpan; prefix: number },
+  blob: BlobToFetch,
   hooks: DownloadHooks,
-): Promise<{ moved: number; resumed: number; digest: Digest }> {
-  const { digest, size, to } = blob;
+): Promise<DownloadReport> {
   const patience = new Patience(origin.host, hooks.signal, blob.prefix);
+  const route = new Route(origin);
   let prefix = blob.prefix;
   let moved = 0;
-  let authorized = false;
-  let redirects = 0;
-  let target: HttpTarget | undefined;
   for (;;) {
     await waitForQuiet(origin.host, hooks.signal);
-    const from: HttpTarget = target ?? (await origin.target());
     const base = prefix;
     const outcome = await pool.run(
-      {
-        kind: 'download',
-        from,
-        size,
-        prefix,
-        ...(to === undefined ? {} : { to }),
-        ...(digest === undefined ? {} : { digest }),
-      },
-      { signal: hooks.signal, onProgress: (bytes) => hooks.onProgress(Math.min(size, base + bytes)) },
+      { kind: 'download', ...blob, from: await route.target(), prefix },
+      { signal: hooks.signal, onProgress: (bytes) => hooks.onProgress(Math.min(blob.size, base + bytes)) },
     );
     moved += outcome.moved;
-    if (outcome.kind === 'done') return { moved, resumed: Math.max(0, size - moved), digest: outcome.digest! };
-    if (outcome.kind === 'cancelled') {
-      hooks.onProgress(outcome.written);
-      hooks.signal.throwIfAborted();
-    }
+    if (outcome.kind === 'done') return { moved, resumed: Math.max(0, blob.size - moved), digest: outcome.digest! };
     if (outcome.kind === 'answer') {
-      const { status, headers, body } = outcome;
-      const location = headers['location'];
-      if (status >= 300 && status < 400 && location !== undefined && redirects++ < MAX_REDIRECTS) {
-        target = origin.redirected(from, location);
-        continue;
+      if (!(await route.adapt(outcome))) {
+        await patience.after(origin.refused(outcome.status, outcome.headers, outcome.body), prefix);
       }
-      if (status === 401 && !authorized) {
-        authorized = true;
-        await origin.reauthorize(headers['www-authenticate'], from.headers['authorization']);
-        target = undefined;
-        continue;
-      }
-      // A pre-signed URL that expired on the way: ask the origin for a new one.
-      const stale =
-        target !== undefined && (status === 401 || status === 403 || status === 404) && redirects <= MAX_REDIRECTS;
-      target = undefined;
-      if (stale) continue;
-      await patience.after(origin.refused(status, headers, body), prefix);
-    } else if (outcome.kind === 'failed') {
-      prefix = to === undefined ? 0 : outcome.written;
-      hooks.onProgress(prefix);
-      target = undefined;
-      redirects = 0;
-      authorized = false;
-      await patience.after(moveError(outcome, 'source', 'fetch blob', origin.subject), prefix);
+      continue;
     }
+    prefix = blob.to === undefined ? 0 : outcome.written;
+    hooks.onProgress(prefix);
+    hooks.signal.throwIfAborted();
+    route.reset();
+    const failure = outcome.kind === 'failed' ? outcome : { type: 'ConnectionFailed' as const, message: 'cancelled' };
+    await patience.after(moveError(failure, 'source', 'fetch blob', origin.subject), prefix);
   }
 }
+
+/** The way to the bytes: the origin itself, or where it redirects to, with credentials renewed once when they are refused. */
+class Route {
+  readonly #origin: BlobOrigin;
+  #target: HttpTarget | undefined;
+  #redirected = false;
+  #redirects = 0;
+  #authorized = false;
+
+  constructor(origin: BlobOrigin) {
+    this.#origin = origin;
+  }
+
+  async target(): Promise<HttpTarget> {
+    this.#target ??= await this.#origin.target();
+    return this.#target;
+  }
+
+  reset(): void {
+    this.#target = undefined;
+    this.#redirected = false;
+    this.#redirects = 0;
+    this.#authorized = false;
+  }
+
+  /** @returns whether the answer showed another way to try at once */
+  async adapt({ status, headers }: { status: number; headers: Record<string, string> }): Promise<boolean> {
+    const from = this.#target!;
+    const location = headers['location'];
+    if (status >= 300 && status < 400 && location !== undefined && this.#redirects++ < MAX_REDIRECTS) {
+      this.#target = this.#origin.redirected(from, location);
+      this.#redirected = true;
+      return true;
+    }
+    const wasRedirected = this.#redirected;
+    this.#target = undefined;
+    this.#redirected = false;
+    // A pre-signed URL that expired on the way: the origin gives a new one.
+    if (wasRedirected) return [401, 403, 404].includes(status) && this.#redirects < MAX_REDIRECTS;
+    if (status !== 401 || this.#authorized) return false;
+    this.#authorized = true;
+    await this.#origin.reauthorize(headers['www-authenticate'], from.headers['authorization']);
+    return true;
+  }
+}
+
+const localTypes: readonly ErrorType[] = ['DiskFull', 'PathUnwritable', 'FileMissing', 'BundleCorrupt'];
 
 /** A failed move as an error with a remedy. */
 export function moveError(
@@ -105,13 +138,8 @@ export function moveError(
   operation: string,
   subject: string,
 ): SealiftError {
-  const local =
-    outcome.type === 'DiskFull' ||
-    outcome.type === 'PathUnwritable' ||
-    outcome.type === 'FileMissing' ||
-    outcome.type === 'BundleCorrupt';
   return new SealiftError(outcome.type, {
-    side: local ? 'local' : side,
+    side: localTypes.includes(outcome.type) ? 'local' : side,
     operation,
     subject,
     message: outcome.message,

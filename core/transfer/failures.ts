@@ -1,6 +1,6 @@
 import type { ParkedItem } from '../../contracts/operations.ts';
 import { asSealiftError, type SealiftError } from '../errors.ts';
-import { Limiter } from './concurrency.ts';
+import type { Limiter } from './concurrency.ts';
 import type { Side } from '../../contracts/errors.ts';
 
 /** Several items of one step failed; all the others are done. */

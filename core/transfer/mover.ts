@@ -186,7 +186,12 @@ class FileSink {
   #hash: Hash = createHash('sha256');
   #resumed: number;
 
-  constructor(move: Pick<DownloadMove, 'to' | 'digest' | 'size'>, running: Running, file: number | undefined, start: number) {
+  constructor(
+    move: Pick<DownloadMove, 'to' | 'digest' | 'size'>,
+    running: Running,
+    file: number | undefined,
+    start: number,
+  ) {
     this.#move = move;
     this.#running = running;
     this.#file = file;
@@ -238,7 +243,8 @@ class FileSink {
     this.#hash.update(chunk);
     if (this.#file !== undefined) {
       const at = this.#move.to!.offset + running.written;
-      for (let done = 0; done < chunk.length; ) done += writeSync(this.#file, chunk, done, chunk.length - done, at + done);
+      for (let done = 0; done < chunk.length;)
+        done += writeSync(this.#file, chunk, done, chunk.length - done, at + done);
     }
     running.written += chunk.length;
     running.moved += chunk.length;
