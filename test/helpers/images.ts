@@ -24,8 +24,10 @@ export interface SharedLayer {
 
 export interface ImageOptions {
   seed: string;
-  /** bytes of content of each layer, or a shared layer */
-  layers: (number | SharedLayer)[];
+  /** bytes of content of each layer, or a shared layer, or one that is there already */
+  layers: (number | SharedLayer | GeneratedLayer)[];
+  /** what the image runs; `/content` when absent */
+  entrypoint?: string;
   /** `os/arch[/variant]`: gives an index over one image each. Absent: one manifest for linux/amd64, no index */
   platforms?: string[];
   /** media types; OCI when absent */
@@ -81,12 +83,13 @@ export function parsePlatform(text: string): Platform {
 function platformImage(options: ImageOptions, platform: Platform, extra: Record<string, unknown>): GeneratedImage {
   const types = mediaTypes[options.format ?? 'oci'];
   const architecture = [platform.os, platform.architecture, platform.variant ?? ''].join('/');
-  const layers = options.layers.map((layer, position) =>
-    typeof layer === 'number'
-      ? generateLayer(types.layer, `${options.seed} ${architecture} ${position}`, layer)
-      : generateLayer(types.layer, layer.seed, layer.size),
-  );
-  const config = blobOf(types.config, imageConfig(options.seed, platform, layers));
+  const layers = options.layers.map((layer, position) => {
+    if (typeof layer === 'number') {
+      return generateLayer(types.layer, `${options.seed} ${architecture} ${position}`, layer);
+    }
+    return 'digest' in layer ? layer : generateLayer(types.layer, layer.seed, layer.size);
+  });
+  const config = blobOf(types.config, imageConfig(options, platform, layers));
   const manifest = manifestOf({
     schemaVersion: 2,
     mediaType: types.manifest,
@@ -98,12 +101,12 @@ function platformImage(options: ImageOptions, platform: Platform, extra: Record<
   return { root, manifests: [root], blobs: distinct([config, ...layers]) };
 }
 
-function imageConfig(seed: string, platform: Platform, layers: GeneratedLayer[]): Uint8Array {
+function imageConfig(options: ImageOptions, platform: Platform, layers: GeneratedLayer[]): Uint8Array {
   return jsonBytes({
     created: '1970-01-01T00:00:00Z',
-    author: `generated from ${seed}`,
+    author: `generated from ${options.seed}`,
     ...platform,
-    config: { Entrypoint: ['/content'] },
+    config: { Entrypoint: [options.entrypoint ?? '/content'] },
     rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.diffId) },
     history: layers.map((_, position) => ({ created: '1970-01-01T00:00:00Z', created_by: `layer ${position}` })),
   });

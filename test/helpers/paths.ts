@@ -39,7 +39,11 @@ export interface TemporaryFolder extends AsyncDisposable {
 
 /** A fresh folder that belongs to one test. */
 export async function temporaryFolder(label: string): Promise<TemporaryFolder> {
-  const path = await mkdtemp(join(tmpdir(), `sealift-${label}-`));
+  return removableFolder(await mkdtemp(join(tmpdir(), `sealift-${label}-`)));
+}
+
+/** A folder that may be there already, and goes with everything in it when it is removed. */
+export function removableFolder(path: string): TemporaryFolder {
   // a child that was just killed may still be closing files below the folder
   const remove = (): Promise<void> => rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   return { path, remove, [Symbol.asyncDispose]: remove };

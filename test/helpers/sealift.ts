@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { projectRoot, temporaryFolder, toolsFolder } from './paths.ts';
+import { projectRoot, temporaryFolder, toolsFolder, type TemporaryFolder } from './paths.ts';
 import { dyingWithParent, type Finished } from './processes.ts';
 
 /** The XDG folders of one user of Sealift, apart from everybody else's. */
@@ -27,7 +27,11 @@ export interface HomeProcess {
 
 /** @param env added to the environment, e.g. `startTemporal().env` */
 export async function createSealiftHome(env: Record<string, string> = {}): Promise<SealiftHome> {
-  const folder = await temporaryFolder('home');
+  return sealiftHomeIn(await temporaryFolder('home'), env);
+}
+
+/** The same in a folder that outlives this process, e.g. of a demo whose server is looked at afterwards. */
+export function sealiftHomeIn(folder: TemporaryFolder, env: Record<string, string> = {}): SealiftHome {
   const at = (name: string): string => join(folder.path, name);
   const environment = {
     PATH: `${toolsFolder}:${process.env['PATH'] ?? ''}`,
@@ -98,6 +102,8 @@ export interface SealiftOptions {
   env?: Record<string, string>;
   cwd?: string;
   kill?: KillPlan;
+  /** sees what the command writes as it comes, e.g. to show it to a person */
+  onOutput?: (text: string) => void;
 }
 
 export interface SealiftResult extends Finished {
@@ -143,6 +149,7 @@ export function startSealift(args: string[], options: Omit<SealiftOptions, 'kill
       child.once('close', finish);
     });
   });
+  for (const output of [child.stdout, child.stderr]) output.on('data', (text: string) => options.onOutput?.(text));
   const pid = child.pid ?? -1;
   return {
     pid,
