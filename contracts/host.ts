@@ -14,7 +14,20 @@ export interface SealiftHost {
   workers: LocalWorkers;
   sources: SourceCatalogue;
   bundles: BundleTools;
+  /** the codecs that worker and client both use for payloads: none, unless a key is configured */
+  payloadCodecs(): Promise<PayloadCodec[]>;
   doctor(): Promise<DoctorFinding[]>;
+}
+
+/** Temporal's payload codec, as `@temporalio/common` has it; contracts import nothing. */
+export interface PayloadCodec {
+  encode(payloads: Payload[]): Promise<Payload[]>;
+  decode(payloads: Payload[]): Promise<Payload[]>;
+}
+
+export interface Payload {
+  metadata?: Record<string, Uint8Array> | null;
+  data?: Uint8Array | null;
 }
 
 /** XDG folders of Sealift, created on first use; absolute. */
@@ -78,8 +91,11 @@ export interface LocalWorkers {
   hostTaskQueue(): Promise<string>;
   /** live `sealift worker` processes of this state folder for that target (proved by pid and start time, not by hearsay) */
   running(target: TemporalTarget): Promise<WorkerInfo[]>;
-  /** Runs a worker in this process. */
-  start(target: TemporalTarget): Promise<RunningWorker>;
+  /**
+   * Runs a worker in this process. A `service` can be found by other commands (`running`); that of a `command` ends with it
+   * and is nobody else's to count on.
+   */
+  start(target: TemporalTarget, role: 'service' | 'command'): Promise<RunningWorker>;
   /** Starts `sealift worker` in the background; it ends by itself after `idleSeconds` without work. */
   spawn(target: TemporalTarget, idleSeconds: number): Promise<WorkerInfo>;
   /** Whether the worker with this identity ran on this machine and its process is gone. */

@@ -13,6 +13,7 @@ import { hostPaths } from '../core/host/paths.ts';
 import { spawnWorker } from '../core/host/spawn-worker.ts';
 import { isDeadWorker } from '../core/host/worker-identity.ts';
 import { workerRegistry } from '../core/host/worker-registry.ts';
+import { readLocal } from '../core/sources/read-local.ts';
 import { createEmbeddedServer } from '../core/server/embedded-server.ts';
 
 /** The folder that holds bin/ and tools/: one up from workers/, two up when this runs from dist/workers. */
@@ -36,6 +37,10 @@ export function createHost(env: NodeJS.ProcessEnv = process.env): SealiftHost {
         return verifyBundle(path, { ...options, configDir: paths.config, env }, progress);
       },
     },
+    async payloadCodecs() {
+      const { payloadCodecs } = await import('./codec.ts');
+      return payloadCodecs(env);
+    },
     async doctor() {
       const { examine } = await import('./doctor.ts');
       return examine(paths, root, env);
@@ -48,7 +53,7 @@ function localWorkers(paths: HostPaths, env: NodeJS.ProcessEnv): LocalWorkers {
   return {
     hostTaskQueue: async () => hostTaskQueue(await hostId(paths)),
     running: (target) => registry.list(target),
-    start: (target) => startRegistered(target, paths),
+    start: (target, role) => startInProcess(target, role, paths),
     spawn: (target, idleSeconds) =>
       spawnWorker({
         paths,
@@ -60,10 +65,15 @@ function localWorkers(paths: HostPaths, env: NodeJS.ProcessEnv): LocalWorkers {
   };
 }
 
-async function startRegistered(target: TemporalTarget, paths: HostPaths): Promise<RunningWorker> {
-  const registry = workerRegistry(paths);
+async function startInProcess(
+  target: TemporalTarget,
+  role: 'service' | 'command',
+  paths: HostPaths,
+): Promise<RunningWorker> {
   const { startWorker } = await import('./worker.ts');
   const worker = await startWorker(target, paths);
+  if (role === 'command') return worker;
+  const registry = workerRegistry(paths);
   const { address, namespace } = target;
   await registry.register({ pid: process.pid, identity: worker.identity, target: { address, namespace } });
   const done = worker.done.finally(() => registry.unregister(process.pid));
@@ -72,6 +82,7 @@ async function startRegistered(target: TemporalTarget, paths: HostPaths): Promis
 }
 
 function sourceCatalogue(paths: HostPaths, env: NodeJS.ProcessEnv): SourceCatalogue {
+  const common = { configDir: paths.config, env };
   const noOptions = { plainHttp: false, insecureSkipTlsVerify: false };
   return {
     async names() {
@@ -79,12 +90,19 @@ function sourceCatalogue(paths: HostPaths, env: NodeJS.ProcessEnv): SourceCatalo
       return sources.map(({ name, summary, selections }) => ({ name, summary, selections }));
     },
     async detect(file, pullFrom) {
-      const { detectIn } = await import('./source-tools.ts');
-      return detectIn(file, { pullFrom, registry: noOptions, configDir: paths.config, env });
+      const { detectSource } = await import('../plugins/sources/index.ts');
+      const content = isRemote(file)
+        ? await (await import('./source-tools.ts')).readRemote(file, { ...common, pullFrom, registry: noOptions })
+        : await readLocal(file, 'source');
+      return detectSource(Buffer.from(content).toString('utf8'), file).name;
     },
     async list(selections, options, warn) {
       const { listFrom } = await import('./source-tools.ts');
-      return listFrom(selections, { ...options, configDir: paths.config, env }, warn);
+      return listFrom(selections, { ...options, ...common }, warn);
     },
   };
+}
+
+function isRemote(location: string): boolean {
+  return /^https?:\/\//.test(location);
 }

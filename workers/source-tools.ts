@@ -1,15 +1,15 @@
 import type { SourceContents } from '../contracts/bill-of-materials.ts';
 import type { SourceSelection } from '../contracts/source-plugin.ts';
 import { createRemotes, type RemotesOptions } from '../core/oci/remotes.ts';
-import { detectSource, sourceNamed } from '../plugins/sources/index.ts';
+import { sourceNamed } from '../plugins/sources/index.ts';
 
 type Options = Omit<RemotesOptions, 'side'>;
 
-/** Which source an input file belongs to. @throws SealiftError InvalidInput, FileMissing */
-export async function detectIn(file: string, options: Options): Promise<string> {
+/** A document by URL. @throws SealiftError FileMissing and those of the network */
+export async function readRemote(url: string, options: Options): Promise<Uint8Array> {
   const remotes = createRemotes({ ...options, side: 'source' });
   try {
-    return detectSource(Buffer.from(await remotes.read(file)).toString('utf8'), file).name;
+    return await remotes.read(url);
   } finally {
     await remotes.close();
   }

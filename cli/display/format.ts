@@ -1,15 +1,4 @@
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
-
-/** A count of bytes for people, in powers of 1024: `0 B`, `1.5 KiB`, `12.3 GiB`. */
-export function formatBytes(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < UNITS.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  return `${unit === 0 ? String(value) : value.toFixed(1)} ${UNITS[unit] ?? 'B'}`;
-}
+export { count, formatBytes } from '../../contracts/format.ts';
 
 /** A span of time for people: `8s`, `3m05s`, `2h07m`. */
 export function formatSeconds(seconds: number): string {
@@ -17,11 +6,6 @@ export function formatSeconds(seconds: number): string {
   if (whole < 60) return `${whole}s`;
   if (whole < 3600) return `${Math.floor(whole / 60)}m${pad(whole % 60)}s`;
   return `${Math.floor(whole / 3600)}h${pad(Math.floor((whole % 3600) / 60))}m`;
-}
-
-/** A count with its noun: `1 image`, `2 images`. */
-export function count(amount: number, noun: string): string {
-  return `${amount} ${noun}${amount === 1 ? '' : 's'}`;
 }
 
 /** Text at most `width` characters long; what is left out in the middle shows as an ellipsis, since both ends tell a reference apart. */

@@ -20,7 +20,7 @@ export function createCommandWorker(host: SealiftHost, target: TemporalTarget): 
     async ensure() {
       if (own === undefined) {
         if (await worksInBackground(host, target)) return true;
-        own ??= host.workers.start(target).then((worker) => {
+        own ??= host.workers.start(target, 'command').then((worker) => {
           // a worker that breaks is started anew by the next call
           worker.done.catch(() => undefined).finally(() => (own = undefined));
           return worker;

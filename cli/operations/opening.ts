@@ -22,7 +22,7 @@ export async function openWhileLoading<T>(context: CommandContext, load: () => P
 
 /** Runs `act` with a connection and closes it. */
 export async function withSession<T>(opening: Opening, act: (session: Session) => Promise<T>): Promise<T> {
-  const session = await connect(opening.place);
+  const session = await connect(opening.place, await opening.host.payloadCodecs());
   try {
     return await act(session);
   } finally {

@@ -22,7 +22,7 @@ export async function runWorker(
   const { left, release } = leaveOnInterrupt(context.terminal);
   const over = new AbortController();
   left.addEventListener('abort', () => over.abort(), { once: true });
-  const worker = await host.workers.start(place.target);
+  const worker = await host.workers.start(place.target, 'service');
   const { address, namespace } = place.target;
   status.note(`Worker ${worker.identity} works for ${address}, namespace ${namespace}. Ctrl-C ends it.`);
   try {

@@ -1,5 +1,5 @@
 import type { Client } from '@temporalio/client';
-import type { EmbeddedServer, TemporalTarget } from '../../contracts/host.ts';
+import type { EmbeddedServer, PayloadCodec, TemporalTarget } from '../../contracts/host.ts';
 import { CliError } from '../cli-error.ts';
 
 /** A Temporal to talk to, not connected yet. */
@@ -68,7 +68,7 @@ export async function configuredPlace(env: Environment): Promise<TemporalPlace |
 }
 
 /** @throws CliError TemporalUnreachable when it does not answer within five seconds */
-export async function connect(place: TemporalPlace): Promise<Session> {
+export async function connect(place: TemporalPlace, payloadCodecs: PayloadCodec[]): Promise<Session> {
   const { Client, Connection } = await import('@temporalio/client');
   const { address, namespace, apiKey, tls } = place.target;
   try {
@@ -79,7 +79,8 @@ export async function connect(place: TemporalPlace): Promise<Session> {
       ...(tls === undefined ? {} : { tls }),
       ...(place.metadata === undefined ? {} : { metadata: place.metadata }),
     });
-    return { ...place, client: new Client({ connection, namespace }), close: () => connection.close() };
+    const client = new Client({ connection, namespace, dataConverter: { payloadCodecs } });
+    return { ...place, client, close: () => connection.close() };
   } catch (error) {
     throw new CliError('TemporalUnreachable', {
       side: 'temporal',

@@ -36,7 +36,7 @@ describe('journal', () => {
     const journal = openJournal(path, plan);
     journal.append({ kind: 'prefix', digest: a, bytes: 12345 });
     journal.append({ kind: 'written', digest: b });
-    journal.sync();
+    journal.flush();
     journal.close();
     const whole = await readFile(path);
     for (let length = whole.length - 1; length >= 0; length -= 7) {

@@ -21,8 +21,6 @@ export interface Journal {
   append(record: JournalRecord): void;
   /** Writes what was appended: it survives the process. @throws SealiftError DiskFull, PathUnwritable */
   flush(): void;
-  /** Flushes to the disk: it survives a power cut. @throws SealiftError DiskFull, PathUnwritable */
-  sync(): void;
   /** Forgets everything, on the disk too. @throws SealiftError DiskFull, PathUnwritable */
   reset(): void;
   close(): void;
@@ -84,18 +82,14 @@ class FileJournal implements Journal {
     this.#pending = [];
   }
 
-  sync(): void {
-    this.flush();
-    this.#attempt('sync journal', () => fdatasyncSync(this.#file));
-  }
-
   reset(): void {
     this.written.clear();
     this.synced.clear();
     this.prefixes.clear();
     this.#attempt('reset journal', () => ftruncateSync(this.#file, 0));
     this.#pending = [this.#header];
-    this.sync();
+    this.flush();
+    this.#attempt('sync journal', () => fdatasyncSync(this.#file));
   }
 
   close(): void {

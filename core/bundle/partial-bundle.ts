@@ -250,7 +250,8 @@ class TarPartialBundle implements PartialBundle {
     const digests = [...journal.written].filter((digest) => this.#done.has(digest));
     await this.#attempt('sync bundle', async () => file?.datasync());
     for (const digest of digests) journal.append({ kind: 'synced', digest });
-    journal.sync();
+    // These lines may be lost in a power cut: then what they speak of is hashed again.
+    journal.flush();
   }
 
   async #closeFiles(): Promise<void> {

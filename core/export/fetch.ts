@@ -70,7 +70,7 @@ export async function fetchBatch(
         },
       );
     } finally {
-      await notes.end();
+      notes.end();
     }
   });
 }
@@ -99,10 +99,10 @@ class Notes {
     this.#bundle.markWritten(digest);
   }
 
-  async end(): Promise<void> {
+  /** What is not synced yet is when the bundle is sealed or closed. */
+  end(): void {
     clearInterval(this.#timer);
     this.#write();
-    await this.#bundle.sync();
   }
 
   #write(): void {

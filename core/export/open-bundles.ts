@@ -50,10 +50,9 @@ export class OpenBundles {
     if (open === undefined) return;
     clearTimeout(open.idle);
     this.#open.delete(output);
-    await open.bundle.then(
-      (bundle) => bundle.close(),
-      () => undefined,
-    );
+    const bundle = await open.bundle.catch(() => undefined);
+    await bundle?.sync().catch(() => undefined);
+    await bundle?.close();
   }
 
   async closeAll(): Promise<void> {

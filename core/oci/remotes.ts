@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import type { Digest } from '../../contracts/descriptor.ts';
 import type { Side } from '../../contracts/errors.ts';
 import type { RegistryOptions } from '../../contracts/operations.ts';
@@ -9,11 +7,14 @@ import { createHttpClient, type HttpClient } from '../http/client.ts';
 import { loadHostSettings, type HostSettings } from '../http/host-settings.ts';
 import { createOrigins } from '../http/origins.ts';
 import { proxyFor } from '../http/proxy.ts';
+import { retryAfterMs } from '../http/retry.ts';
+import { readLocal } from '../sources/read-local.ts';
 import type { BlobOrigin } from '../transfer/download.ts';
 import type { BlobDestination } from '../transfer/upload.ts';
 import { createRegistryClient, redirectedTarget, type RegistryClient } from './registry/client.ts';
 import { createCredentialStore } from './registry/credentials.ts';
 import { registryError } from './registry/status.ts';
+import { finishUrl } from './registry/uploads.ts';
 
 export interface RemotesOptions {
   side: Side;
@@ -138,6 +139,8 @@ export function blobDestination(client: RegistryClient, repository: string, dige
     mountOrBegin: (blob, from) => client.mountOrBegin(repository, blob, from),
     uploadStatus: (location) => client.uploadStatus(location, repository),
     finishUpload: (location, blob) => client.finishUpload(location, repository, blob),
+    finishUrl,
+    has: async (blob, size) => (await client.headBlob(repository, blob)) === size,
     target: (url) => client.target(repository, 'push', url),
     reauthorize: (challenge, rejected) => client.reauthorize(repository, ['pull', 'push'], challenge, rejected),
     refused: (status, headers, body) =>
@@ -158,7 +161,7 @@ export async function fileOrigin(remotes: Remotes, url: string): Promise<BlobOri
     target: () => remotes.fileTarget(url),
     reauthorize: () => Promise.reject(fileRefused(remotes.side, url, { status: 401 })),
     redirected: (target, location) => redirectedTarget(target, location, remotes.side),
-    refused: (status) => fileRefused(remotes.side, url, { status }),
+    refused: (status, headers) => fileRefused(remotes.side, url, { status, headers }),
   };
 }
 
@@ -182,21 +185,12 @@ function answer(
   return { url, status, headers, body: Buffer.from(body) };
 }
 
-async function readLocal(location: string, side: Side): Promise<Uint8Array> {
-  const path = location.startsWith('file:') ? fileURLToPath(location) : location;
-  return readFile(path).catch((error: unknown) => {
-    throw new SealiftError('FileMissing', {
-      side,
-      operation: 'read file',
-      subject: path,
-      message: error instanceof Error ? error.message : String(error),
-      remedy: 'check the path; it is read on the machine where the worker runs',
-      cause: error,
-    });
-  });
-}
-
-function fileRefused(side: Side, url: string, { status }: { status: number }): SealiftError {
+function fileRefused(
+  side: Side,
+  url: string,
+  { status, headers = {} }: { status: number; headers?: Record<string, string> },
+): SealiftError {
+  const wait = retryAfterMs(headers['retry-after']);
   const type =
     status === 404 || status === 410
       ? 'FileMissing'
@@ -212,6 +206,7 @@ function fileRefused(side: Side, url: string, { status }: { status: number }): S
     subject: url,
     message: `the server answered ${status}`,
     remedy: 'check the URL; --pull-from ORIGIN=URL reads it from elsewhere, and skip leaves it out',
+    ...(wait === undefined ? {} : { retryAfterMs: wait }),
   });
 }
 

@@ -4,7 +4,6 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { HostPaths } from '../../contracts/host.ts';
 import { SealiftError } from '../errors.ts';
-import { downloadTemporal } from './temporal-download.ts';
 
 const run = promisify(execFile);
 
@@ -55,6 +54,8 @@ export async function temporalBinary(options: TemporalBinaryOptions): Promise<st
 
 async function download(options: TemporalBinaryOptions, version: string, destination: string): Promise<void> {
   options.progress(`downloading Temporal CLI ${version}`);
+  // HTTP client and tar reader are loaded for this rare case only: every command passes through this file.
+  const { downloadTemporal } = await import('./temporal-download.ts');
   await downloadTemporal({ base: options.downloadBase, version, destination, env: options.env });
 }
 

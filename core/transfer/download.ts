@@ -58,24 +58,27 @@ export async function downloadBlob(
 ): Promise<DownloadReport> {
   const patience = new Patience(origin.host, hooks.signal, blob.prefix);
   const route = new Route(origin);
-  let prefix = blob.prefix;
+  // With no digest to prove that old and new bytes belong together, a part from who knows when is worth nothing.
+  let prefix = blob.digest === undefined && blob.prefix < blob.size ? 0 : blob.prefix;
+  let validator: string | undefined;
   let moved = 0;
   for (;;) {
     await waitForQuiet(origin.host, hooks.signal);
-    const base = prefix;
-    const outcome = await pool.run(
-      { kind: 'download', ...blob, from: await route.target(), prefix },
-      { signal: hooks.signal, onProgress: (bytes) => hooks.onProgress(Math.min(blob.size, base + bytes)) },
-    );
+    hooks.signal.throwIfAborted();
+    const seen = validator === undefined ? {} : { validator };
+    const outcome = await pool.run({ kind: 'download', ...blob, ...seen, from: await route.target(), prefix }, hooks);
     moved += outcome.moved;
     if (outcome.kind === 'done') return { moved, resumed: Math.max(0, blob.size - moved), digest: outcome.digest! };
     if (outcome.kind === 'answer') {
       if (!(await route.adapt(outcome))) {
         await patience.after(origin.refused(outcome.status, outcome.headers, outcome.body), prefix);
+        route.reset();
       }
       continue;
     }
-    prefix = blob.to === undefined ? 0 : outcome.written;
+    validator = blob.digest === undefined && outcome.kind === 'failed' ? outcome.validator : undefined;
+    const worthless = blob.to === undefined || (blob.digest === undefined && validator === undefined);
+    prefix = worthless ? 0 : outcome.written;
     hooks.onProgress(prefix);
     hooks.signal.throwIfAborted();
     route.reset();

@@ -4,6 +4,7 @@ import type { HttpTarget } from '../../contracts/transfer.ts';
 import { ProtocolError, ResponseParser, type BodySink, type ResponseHead } from './http-response.ts';
 
 const READ_BUFFER = 256 * 1024;
+const TUNNEL_HEAD_LIMIT = 16 * 1024;
 
 /** Sends the request body; `write` resolves when the bytes have left for the kernel, so the buffer may be used again. */
 export type BodyWriter = (write: (bytes: Uint8Array) => Promise<void>, stopped: () => boolean) => Promise<void>;
@@ -40,7 +41,6 @@ export class HttpConnection {
   readonly #forward: URL | undefined;
   #parser: ResponseParser | undefined;
   #finish: ((error?: Error) => void) | undefined;
-  #lastActivity = 0;
   #closed = false;
 
   private constructor(key: string, forward: URL | undefined, open: (onBytes: (bytes: Buffer) => void) => net.Socket) {
@@ -48,6 +48,11 @@ export class HttpConnection {
     this.#forward = forward;
     this.#socket = open((bytes) => this.#receive(bytes));
     this.#socket.on('error', (error) => this.#finish?.(connectionError(error)));
+    // Node's own timer also sees a long write that the kernel takes bit by bit.
+    this.#socket.on('timeout', () => {
+      const seconds = (this.#socket.timeout ?? 0) / 1000;
+      this.#finish?.(new ConnectionError('stalled', `no byte moved for ${seconds} s`));
+    });
     this.#socket.on('close', () => {
       this.#closed = true;
       if (this.#parser?.end() === true) this.#finish?.();
@@ -102,32 +107,30 @@ export class HttpConnection {
   async exchange(exchange: Exchange): Promise<{ head: ResponseHead; reusable: boolean }> {
     const parser = new ResponseParser(exchange.onHead);
     this.#parser = parser;
-    this.#lastActivity = performance.now();
+    this.#socket.setTimeout(exchange.stallMs);
     const progress = { sent: false };
     const finished = new Promise<void>((resolve, reject) => {
       this.#finish = (error) => (error === undefined ? resolve() : reject(error));
     });
     finished.catch(() => undefined);
-    const watchdog = setInterval(
-      () => {
-        const answering = progress.sent && exchange.body !== undefined && parser.head === undefined;
-        const limit = answering ? exchange.answerMs : exchange.stallMs;
-        if (performance.now() - this.#lastActivity > limit) {
-          this.#finish?.(new ConnectionError('stalled', `no byte moved for ${Math.round(limit / 1000)} s`));
-        }
-      },
-      Math.min(1000, exchange.stallMs / 4),
-    );
+    const sending = this.#send(exchange, parser).then(() => {
+      progress.sent = true;
+      // A registry hashes and moves a large blob before it answers.
+      if (exchange.body !== undefined) this.#socket.setTimeout(exchange.answerMs);
+    });
     try {
-      await Promise.race([this.#send(exchange, parser).then(() => (progress.sent = true)), finished]);
+      await Promise.race([sending, finished]);
       await finished;
       // An answer that came before the whole body was sent leaves the connection in the middle of a request.
       return { head: parser.head!, reusable: parser.reusable && progress.sent && this.usable };
     } catch (error) {
       this.destroy();
+      // Whoever refuses a body may hang up on the rest of it; what was said before counts.
+      const refused = exchange.body !== undefined && parser.head !== undefined && parser.head.status >= 300;
+      if (refused && error instanceof ConnectionError) return { head: parser.head!, reusable: false };
       throw error;
     } finally {
-      clearInterval(watchdog);
+      this.#socket.setTimeout(0);
       this.#parser = undefined;
       this.#finish = undefined;
     }
@@ -152,7 +155,6 @@ export class HttpConnection {
   #write(bytes: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#socket.write(bytes, (error) => {
-        this.#lastActivity = performance.now();
         if (error) reject(connectionError(error));
         else resolve();
       });
@@ -160,7 +162,6 @@ export class HttpConnection {
   }
 
   #receive(bytes: Buffer): void {
-    this.#lastActivity = performance.now();
     const parser = this.#parser;
     if (parser === undefined) return this.destroy();
     try {
@@ -204,6 +205,7 @@ function portOf(url: URL): number {
   return url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
 }
 
+/** A connection through a proxy (RFC 9110 section 9.3.6), as far as the end of the proxy's own answer. */
 function openTunnel(
   address: { host: string; port: number },
   url: URL,
@@ -213,18 +215,26 @@ function openTunnel(
   return new Promise((resolve, reject) => {
     const socket = net.connect({ ...address, noDelay: true });
     const fail = (message: string): void => {
+      clearTimeout(timer);
       socket.destroy();
       reject(new ConnectionError('failed', `proxy ${proxy.host}: ${message}`));
     };
     const timer = setTimeout(() => fail(`no tunnel after ${timeoutMs / 1000} s`), timeoutMs);
     socket.once('error', (error) => fail(error.message));
+    socket.once('close', () => fail('it closed the connection'));
     const authority = `${url.hostname}:${portOf(url)}`;
     socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${proxyAuthorization(proxy)}\r\n`);
-    socket.once('data', (answer: Buffer) => {
+    let answer = '';
+    socket.on('data', (chunk: Buffer) => {
+      answer += chunk.toString('latin1');
+      const status = /^HTTP\/1\.[01] (\d{3})/.exec(answer)?.[1];
+      if (status === undefined && answer.length >= 12) return fail('it answered something that is not HTTP');
+      if (status !== undefined && !status.startsWith('2')) return fail(`CONNECT answered ${status}`);
+      if (answer.length > TUNNEL_HEAD_LIMIT) return fail('its answer does not end');
+      // The server behind it says nothing before TLS begins, so nothing can follow the head.
+      if (!answer.endsWith('\r\n\r\n')) return;
       clearTimeout(timer);
-      const status = /^HTTP\/1\.[01] (\d{3})/.exec(answer.toString('latin1', 0, 64))?.[1];
-      if (status !== '200') return fail(`CONNECT answered ${status ?? 'something that is not HTTP'}`);
-      socket.removeAllListeners('error');
+      for (const event of ['error', 'close', 'data']) socket.removeAllListeners(event);
       resolve(socket);
     });
   });

@@ -59,8 +59,9 @@ export class ResponseParser {
     this.#headSize += bytes.length - from;
     const all = this.#headBytes.length === 1 ? this.#headBytes[0]! : Buffer.concat(this.#headBytes);
     const end = all.indexOf('\r\n\r\n');
+    const headLength = end < 0 ? this.#headSize : end;
+    if (headLength > HEAD_LIMIT) throw new ProtocolError('response headers are larger than 64 KiB');
     if (end < 0) {
-      if (this.#headSize > HEAD_LIMIT) throw new ProtocolError('response headers are larger than 64 KiB');
       this.#headBytes = [all];
       return bytes.length;
     }

@@ -19,10 +19,15 @@ class MoveError extends Error {
   }
 }
 
+/** An answer to a Range request that is not that range. */
+class WrongRange extends ProtocolError {}
+
 interface Running {
   moved: number;
-  /** contiguous bytes of the blob that are in the file */
-  written: number;
+  /** download: contiguous bytes of the blob that are in the file */
+  written?: number;
+  /** download: the strong ETag of what is being read */
+  validator?: string;
   cancelled: boolean;
   connection?: HttpConnection;
 }
@@ -37,9 +42,9 @@ export class Mover {
     this.#timeouts = timeouts;
   }
 
-  /** bytes moved so far by every running move */
-  progress(): { id: number; moved: number }[] {
-    return [...this.#running].map(([id, { moved }]) => ({ id, moved }));
+  /** how far every running move is */
+  progress(): { id: number; reached: number }[] {
+    return [...this.#running].map(([id, { moved, written }]) => ({ id, reached: written ?? moved }));
   }
 
   cancel(id: number): void {
@@ -51,7 +56,12 @@ export class Mover {
 
   /** Never rejects: everything that can happen is an outcome. */
   async run(id: number, move: Move): Promise<MoveOutcome> {
-    const running: Running = { moved: 0, written: 0, cancelled: false };
+    const running: Running = { moved: 0, cancelled: false };
+    // What an earlier attempt brought stays, also when this one ends before it looks at it.
+    if (move.kind === 'download') {
+      running.written = Math.min(move.prefix, move.size);
+      if (move.validator !== undefined) running.validator = move.validator;
+    }
     this.#running.set(id, running);
     try {
       switch (move.kind) {
@@ -65,9 +75,10 @@ export class Mover {
           return await this.#upload(move, running);
       }
     } catch (error) {
-      const { moved, written } = running;
+      const { moved, written = 0, validator } = running;
       if (running.cancelled) return { kind: 'cancelled', moved, written };
-      return { kind: 'failed', ...describeFailure(error), moved, written };
+      const seen = validator === undefined ? {} : { validator };
+      return { kind: 'failed', ...describeFailure(error), moved, written, ...seen };
     } finally {
       this.#running.delete(id);
     }
@@ -77,7 +88,11 @@ export class Mover {
     const file = move.to === undefined ? undefined : openSync(move.to.path, 'r+');
     try {
       const start = Math.min(move.prefix, move.size);
-      const outcome = await this.#downloadFrom(move, running, file, start);
+      const outcome = await this.#downloadFrom(move, running, file, start).catch((error: unknown) => {
+        // A server that gets ranges wrong still has the whole.
+        if (!(error instanceof WrongRange) || start === 0) throw error;
+        return this.#downloadFrom(move, running, file, 0);
+      });
       const wrong = outcome.kind === 'failed' && outcome.type === 'DigestMismatch';
       // Bytes that an earlier attempt left may be what is wrong: only a blob read in one go proves the server wrong.
       return wrong && start > 0 ? await this.#downloadFrom(move, running, file, 0) : outcome;
@@ -99,6 +114,7 @@ export class Mover {
     if (start < move.size || move.size === 0) {
       const headers: Record<string, string> = { ...move.from.headers, 'Accept-Encoding': 'identity' };
       if (start > 0) headers['Range'] = `bytes=${start}-`;
+      if (start > 0 && move.validator !== undefined) headers['If-Range'] = move.validator;
       head = await this.#exchange(move.from, running, {
         method: 'GET',
         headers,
@@ -178,20 +194,17 @@ export class Mover {
   }
 }
 
+type SinkMove = Pick<DownloadMove, 'to' | 'digest' | 'size' | 'validator'>;
+
 /** Hashes and writes what arrives, in the callback it arrives in: the buffer is used again right after. */
 class FileSink {
-  readonly #move: Pick<DownloadMove, 'to' | 'digest' | 'size'>;
+  readonly #move: SinkMove;
   readonly #running: Running;
   readonly #file: number | undefined;
   #hash: Hash = createHash('sha256');
   #resumed: number;
 
-  constructor(
-    move: Pick<DownloadMove, 'to' | 'digest' | 'size'>,
-    running: Running,
-    file: number | undefined,
-    start: number,
-  ) {
+  constructor(move: SinkMove, running: Running, file: number | undefined, start: number) {
     this.#move = move;
     this.#running = running;
     this.#file = file;
@@ -208,21 +221,25 @@ class FileSink {
   accept(head: ResponseHead): BodySink {
     const { size } = this.#move;
     if (head.status === 200 && this.#resumed > 0) this.#restart();
+    const etag = head.headers['etag'];
     if (head.status === 206) {
       const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(head.headers['content-range'] ?? '');
-      if (range === null || Number(range[1]) !== this.#resumed)
-        throw new ProtocolError('the server answered with another range');
+      const { validator = etag } = this.#move;
+      if (range === null || Number(range[1]) !== this.#resumed || etag !== validator)
+        throw new WrongRange('the server answered with another range than the one asked for');
       if (range[2] !== '*' && Number(range[2]) !== size) throw sizeMismatch(size, Number(range[2]));
     }
     const length = head.headers['content-length'];
     if (length !== undefined && this.#resumed + Number(length) !== size)
       throw sizeMismatch(size, this.#resumed + Number(length));
+    if (etag?.startsWith('"') === true) this.#running.validator = etag;
+    else delete this.#running.validator;
     return (chunk) => this.write(chunk);
   }
 
   finish(head: ResponseHead): MoveOutcome {
     const { size, digest } = this.#move;
-    const { moved, written } = this.#running;
+    const { moved, written = 0 } = this.#running;
     if (written !== size) throw new MoveError('BodyTruncated', `the body ended after ${written} of ${size} bytes`);
     const found: Digest = `sha256:${this.#hash.digest('hex')}`;
     if (digest === undefined || found === digest)
@@ -238,15 +255,15 @@ class FileSink {
 
   write(chunk: Buffer): void {
     const running = this.#running;
-    if (running.written + chunk.length > this.#move.size)
-      throw sizeMismatch(this.#move.size, running.written + chunk.length);
+    const { written = 0 } = running;
+    if (written + chunk.length > this.#move.size) throw sizeMismatch(this.#move.size, written + chunk.length);
     this.#hash.update(chunk);
     if (this.#file !== undefined) {
-      const at = this.#move.to!.offset + running.written;
+      const at = this.#move.to!.offset + written;
       for (let done = 0; done < chunk.length;)
         done += writeSync(this.#file, chunk, done, chunk.length - done, at + done);
     }
-    running.written += chunk.length;
+    running.written = written + chunk.length;
     running.moved += chunk.length;
   }
 }

@@ -12,6 +12,8 @@ export interface DownloadMove {
   size: number;
   /** bytes at the start of the blob that may be in the file already; they are hashed again, not trusted */
   prefix: number;
+  /** the ETag that the prefix was read under, when no digest proves that the rest belongs to it */
+  validator?: string;
 }
 
 /** file -> http: sends `[start, size)` of a blob in one request. The receiver checks the digest. */
@@ -51,7 +53,7 @@ export type MoveOutcome =
   /** the server answered something else than success; nothing is wrong with the bytes */
   | { kind: 'answer'; status: number; headers: Record<string, string>; body: string; moved: number }
   /** `written`: download: contiguous bytes from the blob's start that are in the file now */
-  | { kind: 'failed'; type: ErrorType; message: string; moved: number; written: number }
+  | { kind: 'failed'; type: ErrorType; message: string; moved: number; written: number; validator?: string }
   | { kind: 'cancelled'; moved: number; written: number };
 
 export interface MoveTimeouts {
@@ -70,4 +72,4 @@ export function moveTimeouts(env: NodeJS.ProcessEnv): MoveTimeouts {
 export type ThreadRequest = { id: number; move: Move } | { cancel: number };
 
 /** mover thread -> main thread */
-export type ThreadReply = { id: number; outcome: MoveOutcome } | { progress: { id: number; moved: number }[] };
+export type ThreadReply = { id: number; outcome: MoveOutcome } | { progress: { id: number; reached: number }[] };

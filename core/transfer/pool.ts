@@ -4,13 +4,15 @@ import type { Move, MoveOutcome, ThreadReply, ThreadRequest } from './moves.ts';
 
 export interface RunOptions {
   signal?: AbortSignal;
-  /** bytes moved so far by this move, a few times a second */
-  onProgress?: (moved: number) => void;
+  /** how far the move is, a few times a second; download and copy: contiguous bytes that are in the file; others: bytes moved */
+  onProgress?: (reached: number) => void;
 }
 
 interface Pending {
   resolve: (outcome: MoveOutcome) => void;
-  onProgress: ((moved: number) => void) | undefined;
+  onProgress: ((reached: number) => void) | undefined;
+  /** what was there before this move and is there whatever becomes of it */
+  prefix: number;
   dispose: () => void;
 }
 
@@ -42,7 +44,8 @@ export class MoverPool {
   /** Never rejects: a thread that dies makes its moves fail as InternalError. */
   run(move: Move, options: RunOptions = {}): Promise<MoveOutcome> {
     const { signal } = options;
-    if (signal?.aborted === true) return Promise.resolve({ kind: 'cancelled', moved: 0, written: 0 });
+    const prefix = move.kind === 'download' ? move.prefix : 0;
+    if (signal?.aborted === true) return Promise.resolve({ kind: 'cancelled', moved: 0, written: prefix });
     this.warm();
     const thread = this.#threads.reduce((least, other) => (other.pending.size < least.pending.size ? other : least));
     const id = this.#nextId++;
@@ -51,7 +54,7 @@ export class MoverPool {
       const cancel = (): void => send({ cancel: id });
       signal?.addEventListener('abort', cancel, { once: true });
       const dispose = (): void => signal?.removeEventListener('abort', cancel);
-      thread.pending.set(id, { resolve, onProgress: options.onProgress, dispose });
+      thread.pending.set(id, { resolve, onProgress: options.onProgress, prefix, dispose });
       thread.worker.ref();
       send({ id, move });
     });
@@ -76,7 +79,7 @@ export class MoverPool {
 
   #receive(thread: Thread, reply: ThreadReply): void {
     if ('progress' in reply) {
-      for (const { id, moved } of reply.progress) thread.pending.get(id)?.onProgress?.(moved);
+      for (const { id, reached } of reply.progress) thread.pending.get(id)?.onProgress?.(reached);
       return;
     }
     this.#settle(thread, reply.id, reply.outcome);
@@ -93,8 +96,8 @@ export class MoverPool {
   #lost(thread: Thread, message: string): void {
     const at = this.#threads.indexOf(thread);
     if (at >= 0) this.#threads.splice(at, 1);
-    for (const id of [...thread.pending.keys()]) {
-      this.#settle(thread, id, { kind: 'failed', type: 'InternalError', message, moved: 0, written: 0 });
+    for (const [id, { prefix }] of [...thread.pending]) {
+      this.#settle(thread, id, { kind: 'failed', type: 'InternalError', message, moved: 0, written: prefix });
     }
   }
 }

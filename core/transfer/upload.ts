@@ -16,6 +16,9 @@ export interface BlobDestination {
   ): Promise<{ mounted: true } | { mounted: false; location: string }>;
   uploadStatus(location: string): Promise<{ location: string; offset: number }>;
   finishUpload(location: string, digest: Digest): Promise<void>;
+  /** the URL of the request that seals a session */
+  finishUrl(location: string, digest: Digest): string;
+  has(digest: Digest, size: number): Promise<boolean>;
   target(url: string): Promise<HttpTarget>;
   reauthorize(challenge: string | undefined, rejected: string | undefined): Promise<void>;
   refused(status: number, headers: Record<string, string>, body: string): SealiftError;
@@ -85,6 +88,8 @@ class Upload {
   /** whether the registry must be asked where the session stands: always, unless it just told us */
   #doubt = true;
   #asking = false;
+  /** an answer may have been lost: look whether the blob is there before it is sent again */
+  #again = false;
   #lostAt: number | undefined;
   readonly #pool: MoverPool;
   readonly #destination: BlobDestination;
@@ -107,18 +112,27 @@ class Upload {
   }
 
   async go(): Promise<UploadReport> {
-    if (this.#location === undefined && (await this.#begin())) return { moved: this.#moved, mounted: true };
     const { size, digest } = this.#blob;
+    if (this.#location === undefined) {
+      if (this.#again && (await this.#destination.has(digest, size))) return this.#done();
+      this.#again = true;
+      if (await this.#begin()) return { moved: this.#moved, mounted: true };
+    }
     if (this.#profile.monolithic || size <= MONOLITHIC_LIMIT) {
       await this.#putWhole();
-      return { moved: this.#moved, mounted: false };
+      return this.#done();
     }
     if (this.#doubt) await this.#ask();
     while (this.sent < size) {
       await this.#patch();
-      if (this.#profile.monolithic) return this.go();
+      if (this.#location === undefined) return this.go();
+      if (this.#doubt) await this.#ask();
     }
     await this.#destination.finishUpload(this.#location!, digest);
+    return this.#done();
+  }
+
+  async #done(): Promise<UploadReport> {
     await this.#hooks.onSession(undefined);
     return { moved: this.#moved, mounted: false };
   }
@@ -132,6 +146,7 @@ class Upload {
 
   async forget(): Promise<void> {
     this.#location = undefined;
+    this.#again = true;
     this.#asking = false;
     this.#lostAt = undefined;
     this.sent = 0;
@@ -165,11 +180,10 @@ class Upload {
 
   /** POST then PUT (distribution-spec "Single POST" is optional for registries; this form is not). */
   async #putWhole(): Promise<void> {
-    const url = new URL(this.#location!);
-    url.searchParams.set('digest', this.#blob.digest);
+    const url = this.#destination.finishUrl(this.#location!, this.#blob.digest);
     // A session that is not finished in one go is left behind: the next try begins another.
     this.#location = undefined;
-    await this.#send('PUT', url.href, 0, this.#blob.size);
+    await this.#send('PUT', url, 0, this.#blob.size);
   }
 
   async #patch(): Promise<void> {
@@ -182,7 +196,7 @@ class Upload {
     this.sent = end;
     this.#doubt = false;
     const location = outcome.headers['location'];
-    if (location !== undefined) this.#location = new URL(location, this.#location).href;
+    if (location !== undefined) this.#location = nextLocation(location, this.#location!);
     await this.#hooks.onSession(this.#location);
   }
 
@@ -219,33 +233,52 @@ class Upload {
         await destination.reauthorize(outcome.headers['www-authenticate'], to.headers['authorization']);
         continue;
       }
-      if (method === 'PATCH' && (await this.#adapt(outcome.status, end - start))) return undefined;
+      if (method === 'PATCH' && (await this.#adapt(outcome, end - start))) return undefined;
       throw this.#refused(outcome);
     }
   }
 
   /** Learns from a refused PATCH what this host can't do. @returns whether there is another way */
-  async #adapt(status: number, length: number): Promise<boolean> {
-    if (status === 405 || status === 501 || (status === 400 && this.sent === 0)) {
+  async #adapt(answer: Answer, length: number): Promise<boolean> {
+    const { status } = answer;
+    const plainRefusal = status === 400 && this.sent === 0 && !isLoss(answer);
+    if (status === 405 || status === 501 || plainRefusal) {
       this.#profile.monolithic = true;
       await this.forget();
       return true;
     }
-    if ((status === 413 || status === 416) && this.sent === 0 && length > MONOLITHIC_LIMIT) {
-      this.#profile.chunk = MONOLITHIC_LIMIT;
-      await this.forget();
-      await this.#begin();
-      return true;
+    if ((status !== 413 && status !== 416) || length <= MONOLITHIC_LIMIT) return false;
+    if (status === 416) {
+      // Out of step, or too long for this host: where the session stands tells which.
+      const start = this.sent;
+      await this.#ask();
+      if (this.sent !== start) return true;
     }
-    return false;
+    this.#profile.chunk = MONOLITHIC_LIMIT;
+    return true;
   }
 
-  #refused({ status, headers, body }: Extract<MoveOutcome, { kind: 'answer' }>): SealiftError {
-    const gone = status === 404 || status === 416 || (status === 400 && /BLOB_UPLOAD_(INVALID|UNKNOWN)/.test(body));
+  #refused(answer: Answer): SealiftError {
+    const { status, headers, body } = answer;
     // A session that is out of step or gone: the registry is asked, and a new one is begun when it has forgotten it.
-    if (gone) return lost(this.#destination.subject, `the registry answered ${status} in the middle of an upload`);
+    if (isLoss(answer))
+      return lost(this.#destination.subject, `the registry answered ${status} in the middle of an upload`);
     return this.#destination.refused(status, headers, body);
   }
+}
+
+type Answer = Extract<MoveOutcome, { kind: 'answer' }>;
+
+function isLoss({ status, body }: Answer): boolean {
+  return status === 404 || status === 416 || (status === 400 && /BLOB_UPLOAD_(INVALID|UNKNOWN)/.test(body));
+}
+
+/** A TLS-terminating proxy makes registries answer `http://` for themselves: a session stays with the scheme it began with. */
+function nextLocation(location: string, current: string): string {
+  const from = new URL(current);
+  const next = new URL(location, from);
+  if (next.host === from.host) next.protocol = from.protocol;
+  return next.href;
 }
 
 function lost(subject: string, message: string): SealiftError {

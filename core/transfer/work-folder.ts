@@ -62,7 +62,8 @@ export class WorkFolder {
 
   async append(name: string, value: unknown): Promise<void> {
     await mkdir(this.path, { recursive: true });
-    await appendFile(this.file(name), `${JSON.stringify(value)}\n`, { mode: 0o600 });
+    // Begun with a line end too: what a crash tore before it must not take this line along.
+    await appendFile(this.file(name), `\n${JSON.stringify(value)}\n`, { mode: 0o600 });
   }
 
   /** The lines that `append` wrote; a line torn by a crash is left out. */

@@ -47,10 +47,10 @@ export function fakeHost(parts: { [Part in keyof SealiftHost]?: Partial<SealiftH
     new Proxy(given, {
       get: (target, key) => (target as Record<PropertyKey, unknown>)[key] ?? absent(`${name}.${String(key)}`),
     });
-  const { doctor = (): never => absent('doctor'), ...rest } = parts;
+  const { doctor = (): never => absent('doctor'), payloadCodecs = () => Promise.resolve([]), ...rest } = parts;
   const names = ['paths', 'server', 'workers', 'sources', 'bundles'] as const;
   const made = Object.fromEntries(names.map((name) => [name, part(name, rest[name] ?? {})]));
-  return { ...made, doctor } as unknown as SealiftHost;
+  return { ...made, doctor, payloadCodecs } as unknown as SealiftHost;
 }
 
 /** Workers of a machine on which none runs in the background and none has died. */

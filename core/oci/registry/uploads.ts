@@ -94,10 +94,7 @@ export function uploadCalls(session: RegistrySession): UploadCalls {
 }
 
 async function finish(session: RegistrySession, location: string, repository: string, digest: Digest): Promise<void> {
-  const url = new URL(location);
-  // Appended by hand: URLSearchParams would re-encode, and so break, the signed part of the location.
-  url.search = `${url.search === '' ? '?' : `${url.search}&`}digest=${encodeURIComponent(digest)}`;
-  const asked = sessionRequest(session, 'PUT', url.href, repository, 'finish upload');
+  const asked = sessionRequest(session, 'PUT', finishUrl(location, digest), repository, 'finish upload');
   const headers = { 'content-type': 'application/octet-stream' };
   const subject = session.subject(repository, digest);
   const response = await session.send({ ...asked, subject, headers });
@@ -111,6 +108,14 @@ async function finish(session: RegistrySession, location: string, repository: st
     message: `the registry stored it as ${stored}`,
     remedy: 'look for a proxy or filter that alters uploads on the way to the registry',
   });
+}
+
+/** The URL that seals a session when it is PUT. */
+export function finishUrl(location: string, digest: Digest): string {
+  const url = new URL(location);
+  // Appended by hand: URLSearchParams would re-encode, and so break, the signed part of the location.
+  url.search = `${url.search === '' ? '?' : `${url.search}&`}digest=${encodeURIComponent(digest)}`;
+  return url.href;
 }
 
 /** A request about a session, in the scope of the repository that it fills. */

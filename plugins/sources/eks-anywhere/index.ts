@@ -1,13 +1,4 @@
-import type { SourceContents } from '../../../contracts/bill-of-materials.ts';
-import type { SourceContext, SourcePlugin, SourceSelection } from '../../../contracts/source-plugin.ts';
-import { createItemCollection } from '../../../core/sources/item-collection.ts';
-import { checkSelection, selectionError } from '../../../core/sources/selection.ts';
-import { walkBundles, type Findings } from './bundles.ts';
-import { carriedDocuments } from './carried-documents.ts';
-import { eksDistroReleases, walkEksDistro } from './eks-distro.ts';
-import { readInputs } from './inputs.ts';
-import { followReleases } from './release.ts';
-import { wantedOf } from './selection.ts';
+import type { SourcePlugin } from '../../../contracts/source-plugin.ts';
 
 /** EKS Anywhere: a Bundles manifest, or the Release that leads to it, and the EKS Distro releases behind it. */
 export const eksAnywhere: SourcePlugin = {
@@ -15,7 +6,11 @@ export const eksAnywhere: SourcePlugin = {
   summary: 'Amazon EKS Anywhere: Bundles or Release manifest, with the EKS Distro releases it is built from',
   selections: ['kubeVersions', 'providers', 'release'],
   recognises,
-  list,
+  async list(selection, context) {
+    // YAML and schema code is loaded when it is needed: to know this source's name and files takes none of it.
+    const { listEksAnywhere } = await import('./list.ts');
+    return listEksAnywhere(eksAnywhere, selection, context);
+  },
 };
 
 // Cluster specs share the API group, so the kind decides as well. Works for YAML and for JSON.
@@ -24,29 +19,4 @@ function recognises(content: string): boolean {
     /^[\s{]*"?apiVersion"?:\s*["']?(anywhere|distro)\.eks\.amazonaws\.com\//m.test(content) &&
     /^[\s{]*"?kind"?:\s*["']?(Bundles|Releases?)["']?[\s,]*$/m.test(content)
   );
-}
-
-async function list(selection: SourceSelection, context: SourceContext): Promise<SourceContents> {
-  checkSelection(eksAnywhere, selection);
-  const inputs = await readInputs(selection.files, context);
-  const releases = await followReleases(inputs, selection, context);
-  if (inputs.bundles.length === 0) {
-    throw selectionError(
-      selection,
-      'no input file is a Bundles manifest, or a Release that leads to one',
-      'give one of them with -f; EKS-D manifests alone are not enough',
-    );
-  }
-  const wanted = wantedOf(selection, inputs);
-  const collection = createItemCollection();
-  const findings: Findings = { add: collection.add, warn: (message) => context.warn(message) };
-  const walked = inputs.bundles.map((bundles) => walkBundles(bundles, wanted, findings));
-  for (const provider of wanted.providers ?? []) {
-    if (walked.some(({ providers }) => providers.has(provider))) continue;
-    context.warn(`provider ${provider}: these Bundles hold nothing that only it needs; upstream may have retired it`);
-  }
-  const links = walked.flatMap((bundles) => bundles.links);
-  const eksDistro = await eksDistroReleases(links, inputs, context);
-  for (const release of eksDistro) walkEksDistro(release, findings);
-  return { items: collection.items(), documents: carriedDocuments(releases, inputs.bundles, eksDistro) };
 }

@@ -1,0 +1,19 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { Side } from '../../contracts/errors.ts';
+import { SealiftError } from '../errors.ts';
+
+/** Reads a file by path or file: URL. @throws SealiftError FileMissing when it can't be read */
+export async function readLocal(location: string, side: Side): Promise<Uint8Array> {
+  const path = location.startsWith('file:') ? fileURLToPath(location) : location;
+  return readFile(path).catch((error: unknown) => {
+    throw new SealiftError('FileMissing', {
+      side,
+      operation: 'read file',
+      subject: path,
+      message: error instanceof Error ? error.message : String(error),
+      remedy: 'check the path; it is read on the machine where the worker runs',
+      cause: error,
+    });
+  });
+}
