@@ -1,11 +1,16 @@
-import { CancellationScope, isCancellation, proxyActivities } from '@temporalio/workflow';
+import { proxyActivities } from '@temporalio/workflow';
 import type { HostActivities } from '../activities/host/index.ts';
 import type { ImportActivities } from '../activities/import/index.ts';
+import { count, formatBytes } from '../contracts/format.ts';
 import type { ImportArtifactsInput, ImportArtifactsResult } from '../contracts/operations.ts';
 import { long, quick } from './lib/activity-options.ts';
+import { batchSummary, fileName } from './lib/details.ts';
 import { Operation } from './lib/operation.ts';
 
+/** Batches of blobs under way at once. */
 const BATCH_WINDOW = 2;
+/** Images are published batch by batch: indexes under fallback tags are read, changed and written back. */
+const PUBLISH_WINDOW = 1;
 
 const { identifyHost } = proxyActivities<HostActivities>(quick);
 
@@ -15,53 +20,57 @@ export async function importArtifacts(input: ImportArtifactsInput): Promise<Impo
   const operation = new Operation(`Import into ${registry}`, input.onFailure);
   const taskQueue = input.hostTaskQueue ?? (await identifyHost()).taskQueue;
   const activities = proxyActivities<ImportActivities>({ ...long, taskQueue });
-  const { openBundle, checkDestination, verifyBlobs, pushBlobs, publishImages, finishImport, discardImport } =
-    activities;
+  return operation.run(
+    () => importWith(input, operation, activities),
+    () => activities.discardImport.executeWithOptions({ summary: 'give up open uploads' }, [{ input }]),
+  );
+}
+
+async function importWith(
+  input: ImportArtifactsInput,
+  operation: Operation,
+  activities: ReturnType<typeof proxyActivities<ImportActivities>>,
+): Promise<ImportArtifactsResult> {
+  const { openBundle, checkDestination, verifyBlobs, pushBlobs, publishImages, finishImport } = activities;
   const skip = (): string[] => [...operation.skipped].sort();
-  try {
-    operation.phase('opening');
-    const opened = await operation.step(() => openBundle({ input }));
+  operation.phase('opening');
+  const opened = await operation.step(() =>
+    openBundle.executeWithOptions({ summary: fileName(input.input) }, [{ input }]),
+  );
+  operation.failIfAnyFailed();
+  operation.phase('checking', { items: opened!.items });
+  const plan = await operation.step(
+    () =>
+      checkDestination.executeWithOptions({ summary: `what ${input.host} lacks of ${count(opened!.items, 'item')}` }, [
+        { input, skip: skip() },
+      ]),
+    { skippable: true },
+  );
+  operation.failIfAnyFailed();
+  const { uploads, publishes, bytes, blobs } = plan!;
+  if (uploads.length > 0) {
+    operation.phase('verifying', { items: blobs, bytes });
+    const summary = `${count(blobs, 'blob')}, ${formatBytes(bytes)}`;
+    await operation.step(() => verifyBlobs.executeWithOptions({ summary }, [{ input }]));
     operation.failIfAnyFailed();
-    operation.phase('checking', { items: opened!.items });
-    const plan = await operation.step(() =>
-      checkDestination.executeWithOptions({ summary: `${opened!.items} items` }, [{ input, skip: skip() }]),
+    operation.phase('transferring', { items: blobs, bytes });
+    await operation.batches(uploads, BATCH_WINDOW, (batch) =>
+      pushBlobs.executeWithOptions({ summary: batchSummary(batch, uploads.length) }, [
+        { input, batch: batch.index, skip: skip() },
+      ]),
     );
-    operation.failIfAnyFailed();
-    const { uploads, publishes, bytes, blobs } = plan!;
-    if (uploads.length > 0) {
-      operation.phase('verifying', { items: blobs, bytes });
-      await operation.step(() => verifyBlobs.executeWithOptions({ summary: `${blobs} blobs` }, [{ input }]));
-      operation.failIfAnyFailed();
-      operation.phase('transferring', { items: blobs, bytes });
-      await operation.batches(uploads, BATCH_WINDOW, (batch) =>
-        pushBlobs.executeWithOptions(
-          { summary: `batch ${batch.index + 1} of ${uploads.length}: ${batch.items} blobs` },
-          [{ input, batch: batch.index, skip: skip() }],
-        ),
-      );
-    }
-    if (publishes.length > 0) {
-      operation.phase('publishing', { items: publishes.reduce((sum, batch) => sum + batch.items, 0) });
-      for (const batch of publishes) {
-        await operation.step(() =>
-          publishImages.executeWithOptions({ summary: `${batch.items} images` }, [
-            { input, batch: batch.index, skip: skip() },
-          ]),
-        );
-      }
-    }
-    operation.failIfAnyFailed();
-    const result = await operation.step(() => finishImport({ input }));
-    operation.failIfAnyFailed();
-    operation.phase('done');
-    return result!;
-  } catch (error) {
-    if (isCancellation(error)) {
-      await CancellationScope.nonCancellable(async () => {
-        operation.phase('cleaning');
-        await discardImport({ input });
-      });
-    }
-    throw error;
   }
+  if (publishes.length > 0) {
+    operation.phase('publishing', { items: publishes.reduce((sum, batch) => sum + batch.items, 0) });
+    await operation.batches(publishes, PUBLISH_WINDOW, (batch) =>
+      publishImages.executeWithOptions({ summary: `${count(batch.items, 'image')}: manifests, then tags` }, [
+        { input, batch: batch.index, skip: skip() },
+      ]),
+    );
+  }
+  operation.failIfAnyFailed();
+  const result = await operation.step(() => finishImport.executeWithOptions({ summary: 'what was done' }, [{ input }]));
+  operation.failIfAnyFailed();
+  operation.phase('done');
+  return result!;
 }

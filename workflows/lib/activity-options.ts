@@ -1,8 +1,8 @@
-import type { ActivityOptions, RetryPolicy } from '@temporalio/workflow';
+import { ActivityCancellationType, type ActivityOptions, type RetryPolicy } from '@temporalio/workflow';
 
 /**
  * An activity tries again within itself as long as bytes move; what still fails comes back here, a few times with
- * growing pauses (about two minutes in all), and is parked then.
+ * growing pauses (about a minute in all), and is parked then.
  */
 const retry: RetryPolicy = {
   initialInterval: '1 second',
@@ -18,4 +18,10 @@ const heartbeatTimeout = '30 seconds';
 export const quick: ActivityOptions = { startToCloseTimeout: '1 hour', heartbeatTimeout, retry };
 
 /** Moving or hashing content: hours on a slow link are normal, silence is not. */
-export const long: ActivityOptions = { startToCloseTimeout: '7 days', heartbeatTimeout, retry };
+export const long: ActivityOptions = {
+  startToCloseTimeout: '7 days',
+  heartbeatTimeout,
+  retry,
+  // What is told to stop still writes for a moment: nothing may be removed, or begun again, before it has ended.
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+};

@@ -1,20 +1,45 @@
 import { problemText } from '../../contracts/errors.ts';
-import type { OperationState } from '../../contracts/operations.ts';
+import { count, formatBytes } from '../../contracts/format.ts';
+import type { Batch, OperationState } from '../../contracts/operations.ts';
+
+/** Temporal takes at most 20 KB of details. */
+const MAX_PARKED_CHARACTERS = 12_000;
 
 /** The operation as Markdown for the Temporal UI's current details. */
 export function describeState(title: string, state: OperationState): string {
   const lines = [`### ${title}`, '', '| phase | items | bytes |', '| --- | --- | --- |'];
   const phase = state.paused ? `${state.phase} (paused)` : state.phase;
-  lines.push(
-    `| ${phase} | ${ratio(state.itemsDone, state.itemsTotal)} | ${ratio(state.bytesDone, state.bytesTotal)} |`,
-  );
-  if (state.parkedCount > 0) {
-    lines.push('', `**Waiting for a decision on ${state.parkedCount}**: \`sealift retry\`, \`skip\` or \`abort\``, '');
-    for (const item of state.parked) lines.push(`- \`${item.item}\`: ${problemText(item).replace('\n', ' ')}`);
-  }
+  const items = state.itemsTotal === 0 ? '' : `${state.itemsDone} of ${state.itemsTotal}`;
+  const bytes = state.bytesTotal === 0 ? '' : `${formatBytes(state.bytesDone)} of ${formatBytes(state.bytesTotal)}`;
+  lines.push(`| ${phase} | ${items} | ${bytes} |`);
+  if (state.parkedCount > 0) lines.push(...parkedLines(state));
   return lines.join('\n');
 }
 
-function ratio(done: number, total: number): string {
-  return total === 0 ? '' : `${done} of ${total}`;
+/** What one batch is, for its line in the Temporal UI. */
+export function batchSummary({ index, items, bytes }: Batch, of: number): string {
+  return `batch ${index + 1} of ${of}: ${count(items, 'blob')}, ${formatBytes(bytes)}`;
+}
+
+export function fileName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+function parkedLines(state: OperationState): string[] {
+  const lines = [
+    '',
+    `**Waiting for a decision on ${state.parkedCount}**: \`sealift retry\`, \`skip\` or \`abort\``,
+    '',
+  ];
+  let shown = 0;
+  let characters = 0;
+  for (const item of state.parked) {
+    const line = `- \`${item.item}\`: ${problemText(item).replaceAll('\n', ' ')}`;
+    characters += line.length;
+    if (characters > MAX_PARKED_CHARACTERS) break;
+    lines.push(line);
+    shown += 1;
+  }
+  if (shown < state.parkedCount) lines.push(`- and ${state.parkedCount - shown} more`);
+  return lines;
 }

@@ -50,21 +50,37 @@ const SHOWN_PARKED = 40;
 
 type Decision = 'retry' | 'skip' | 'abort';
 
+/** A step that failed and waits for the operator's word. */
 interface Waiter {
   items: ParkedItem[];
+  skippable: boolean;
   decision?: Decision;
+}
+
+/** A step under way. */
+interface Attempt {
+  scope: CancellationScope;
+  /** it was cut off by a pause, and so has to run again */
+  paused: boolean;
+}
+
+export interface StepOptions {
+  /** whether the step looks at `skipped`: what fails in another one can't be left out */
+  skippable?: boolean;
 }
 
 /**
  * One running operation: where it is, what is parked, and what the operator says. A step that fails in a way a person can
  * mend waits here while everything else carries on; `retry`, `skip` and `abort` decide about it.
+ *
+ * All message handlers are synchronous: none is unfinished when the workflow returns.
  */
 export class Operation {
   /** ids of items the operator chose to leave out */
   readonly skipped = new Set<string>();
   readonly #state: OperationState;
   readonly #waiters = new Set<Waiter>();
-  readonly #running = new Set<CancellationScope>();
+  readonly #attempts = new Set<Attempt>();
   readonly #failed: ParkedItem[] = [];
   readonly #onFailure: OnFailure;
   readonly #title: string;
@@ -84,11 +100,32 @@ export class Operation {
       itemsDone: 0,
     };
     setHandler(stateQuery, () => this.#state);
-    setHandler(retryUpdate, (argument) => this.#decide('retry', argument), { validator: (a) => this.#expectParked(a) });
-    setHandler(skipUpdate, (argument) => this.#decide('skip', argument), { validator: (a) => this.#expectParked(a) });
+    setHandler(retryUpdate, (argument) => this.#decide('retry', argument), {
+      validator: (argument: ItemsArgument) => this.#expectParked(argument),
+    });
+    setHandler(skipUpdate, (argument) => this.#decide('skip', argument), {
+      validator: (argument: ItemsArgument) => this.#expectSkippable(argument),
+    });
     setHandler(abortUpdate, () => this.#decide('abort', {}), { validator: () => this.#expectParked({}) });
     setHandler(pauseSignal, () => this.#pause(true));
     setHandler(resumeSignal, () => this.#pause(false));
+  }
+
+  /** Runs all of it. When it is cancelled, everything under way has ended before `discard` removes what is left. */
+  async run<T>(work: () => Promise<T>, discard: () => Promise<void>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      const scope = CancellationScope.current();
+      if (!scope.consideredCancelled) throw error;
+      await CancellationScope.nonCancellable(async () => {
+        this.#state.paused = false;
+        this.phase('cleaning');
+        await discard();
+      });
+      // Whatever else went wrong on the way down: the operator cancelled, so this is how it ends.
+      return scope.cancelRequested;
+    }
   }
 
   phase(phase: OperationPhase, totals: { bytes?: number; items?: number } = {}): void {
@@ -102,56 +139,81 @@ export class Operation {
   }
 
   /**
-   * Runs one step until it succeeds: after `skip` too, since the step itself leaves out what is in `skipped`.
+   * Runs one step until it succeeds: after `skip` too, since a skippable step itself leaves out what is in `skipped`.
    * @returns undefined with `--on-failure fail` when it failed: `failIfAnyFailed` tells in the end
    */
-  async step<T>(run: () => Promise<T>): Promise<T | undefined> {
+  async step<T>(run: () => Promise<T>, { skippable = false }: StepOptions = {}): Promise<T | undefined> {
     for (;;) {
-      await condition(() => !this.#state.paused);
+      while (this.#state.paused) await condition(() => !this.#state.paused);
+      const attempt: Attempt = { scope: new CancellationScope(), paused: false };
       try {
-        return await this.#inScope(run);
+        return await this.#attempt(attempt, run);
       } catch (error) {
-        if (isCancellation(error) && this.#state.paused) continue;
         const problems = problemsOf(error);
+        // It was asked to stop: that, or what it stumbled over while stopping, is not its last word.
+        if (attempt.paused && (isCancellation(error) || problems !== undefined)) continue;
         if (problems === undefined) throw error;
         if (this.#onFailure === 'fail') {
           this.#failed.push(...problems);
           return undefined;
         }
-        if ((await this.#park(problems)) === 'abort') throw aborted(problems);
+        await this.#park({ items: problems, skippable });
       }
     }
   }
 
-  /** Runs a step for every batch, `width` at a time; one that is parked leaves its place to the next. */
-  async batches<T>(batches: Batch[], width: number, run: (batch: Batch) => Promise<T>): Promise<T[]> {
-    const results: T[] = [];
-    await Promise.all(
-      batches.map(async (batch) => {
-        const result = await this.step(() => this.#inWindow(width, () => run(batch)));
-        if (result !== undefined) results.push(result);
-        this.#state.bytesDone += batch.bytes;
-        this.#state.itemsDone += batch.items;
-        this.#publish();
-      }),
+  /**
+   * Runs a skippable step for every batch, `width` at a time; one that is parked leaves its place to the next. When one
+   * fails for good the others are cancelled, and have ended before this throws.
+   */
+  async batches(batches: Batch[], width: number, run: (batch: Batch) => Promise<unknown>): Promise<void> {
+    const all = new CancellationScope();
+    const failures: unknown[] = [];
+    await all.run(() =>
+      Promise.all(
+        batches.map((batch) =>
+          this.#batch(batch, width, run).catch((error: unknown) => {
+            failures.push(error);
+            all.cancel();
+          }),
+        ),
+      ),
     );
-    return results;
+    if (failures.length > 0) throw failures[0];
   }
 
   /** With `--on-failure fail`: ends the operation with everything that failed, once all the rest is done. */
   failIfAnyFailed(): void {
-    if (this.#failed.length === 0) return;
     const [first] = this.#failed;
+    if (first === undefined) return;
     throw ApplicationFailure.create({
-      type: first!.type,
+      type: first.type,
       nonRetryable: true,
-      message: `${this.#failed.length} failed, the first: ${first!.message}`,
+      message: `${this.#failed.length} failed, the first: ${first.message}`,
       details: [this.#failed.slice(0, SHOWN_PARKED)],
     });
   }
 
+  async #attempt<T>(attempt: Attempt, run: () => Promise<T>): Promise<T> {
+    this.#attempts.add(attempt);
+    try {
+      return await attempt.scope.run(run);
+    } finally {
+      this.#attempts.delete(attempt);
+    }
+  }
+
+  async #batch(batch: Batch, width: number, run: (batch: Batch) => Promise<unknown>): Promise<void> {
+    const step = (): Promise<'done'> => this.#inWindow(width, () => run(batch).then(() => 'done'));
+    if ((await this.step(step, { skippable: true })) !== 'done') return;
+    this.#state.bytesDone += batch.bytes;
+    this.#state.itemsDone += batch.items;
+    this.#publish();
+  }
+
   async #inWindow<T>(width: number, run: () => Promise<T>): Promise<T> {
-    await condition(() => this.#window < width && !this.#state.paused);
+    // One free place wakes all that wait for it; only what is looked at after waking up, and taken at once, is true.
+    while (this.#window >= width) await condition(() => this.#window < width);
     this.#window += 1;
     try {
       return await run();
@@ -160,57 +222,68 @@ export class Operation {
     }
   }
 
-  async #inScope<T>(run: () => Promise<T>): Promise<T> {
-    const scope = new CancellationScope();
-    this.#running.add(scope);
-    try {
-      return await scope.run(run);
-    } finally {
-      this.#running.delete(scope);
-    }
-  }
-
-  async #park(items: ParkedItem[]): Promise<Decision> {
-    const waiter: Waiter = { items };
+  /** @throws ApplicationFailure OperationAborted when the operator gives up */
+  async #park(waiter: Waiter): Promise<void> {
     this.#waiters.add(waiter);
     this.#showParked();
     try {
       await condition(() => waiter.decision !== undefined);
+      if (waiter.decision === 'abort') throw aborted(this.#parkedItems());
     } finally {
       this.#waiters.delete(waiter);
       this.#showParked();
     }
-    return waiter.decision!;
   }
 
-  #expectParked({ items }: ItemsArgument): void {
-    const parked = new Set([...this.#waiters].flatMap((waiter) => waiter.items.map((item) => item.item)));
+  #parkedItems(which: (waiter: Waiter) => boolean = () => true): ParkedItem[] {
+    return [...this.#waiters].filter(which).flatMap((waiter) => waiter.items);
+  }
+
+  #expectParked({ items = [] }: ItemsArgument): void {
+    const parked = new Set(this.#parkedItems().map(({ item }) => item));
     if (parked.size === 0) throw new Error('nothing is parked: the operation is not waiting for a decision');
-    const unknown = (items ?? []).filter((item) => !parked.has(item));
+    const unknown = items.filter((item) => !parked.has(item));
     if (unknown.length > 0) throw new Error(`not parked: ${unknown.join(', ')}`);
   }
 
-  /** A waiter with several items goes on when all that it waits for is decided: the unnamed ones fail again and are parked again. */
+  #expectSkippable(argument: ItemsArgument): void {
+    this.#expectParked(argument);
+    const skippable = new Set(this.#parkedItems((waiter) => waiter.skippable).map(({ item }) => item));
+    const named = argument.items ?? this.#parkedItems().map(({ item }) => item);
+    const fixed = named.filter((item) => !skippable.has(item));
+    if (argument.items === undefined ? skippable.size === 0 : fixed.length > 0)
+      throw new Error(`cannot be left out: ${fixed.join(', ')}; mend it and retry, or abort`);
+  }
+
+  /** A waiter with several items goes on with the first decision: what was not named fails again and is parked again. */
   #decide(decision: Decision, { items }: ItemsArgument): number {
     let decided = 0;
     for (const waiter of this.#waiters) {
-      const chosen = waiter.items.filter((item) => items === undefined || items.includes(item.item));
+      if (decision === 'skip' && !waiter.skippable) continue;
+      const chosen = waiter.items.filter(({ item }) => items?.includes(item) ?? true);
       if (chosen.length === 0) continue;
       if (decision === 'skip') for (const { item } of chosen) this.skipped.add(item);
       decided += chosen.length;
-      waiter.decision = decision;
+      // Two answers may come at once: nothing overrules an abort.
+      if (waiter.decision !== 'abort') waiter.decision = decision;
     }
     return decided;
   }
 
+  /** What runs is cancelled, and runs again when the operation is resumed: even if that comes before it has stopped. */
   #pause(paused: boolean): void {
     this.#state.paused = paused;
-    if (paused) for (const scope of this.#running) scope.cancel();
+    if (paused) {
+      for (const attempt of this.#attempts) {
+        attempt.paused = true;
+        attempt.scope.cancel();
+      }
+    }
     this.#publish();
   }
 
   #showParked(): void {
-    const parked = [...this.#waiters].flatMap((waiter) => waiter.items);
+    const parked = this.#parkedItems();
     if (this.#state.parkedCount > 0 !== parked.length > 0) {
       upsertSearchAttributes([{ key: parkedKey, value: parked.length > 0 }]);
     }
@@ -230,6 +303,6 @@ function aborted(problems: ParkedItem[]): ApplicationFailure {
     type: 'OperationAborted',
     nonRetryable: true,
     message: `aborted by the operator with ${problems.length} parked`,
-    details: [problems],
+    details: [problems.slice(0, SHOWN_PARKED)],
   });
 }
