@@ -30,7 +30,7 @@ export function parkedDocument(place: OperationPlace, parked: ParkedItem[], park
   const lines = parked.map((item) => `${item.item}\n  ${problemLines(item).trimEnd()}\n`);
   const more = parkedCount > parked.length ? [`and ${parkedCount - parked.length} more\n`] : [];
   const text = [
-    `${count(parkedCount, 'item')} of ${place.id} could not be done; everything else is done. What is wrong:\n\n`,
+    `${count(parkedCount, 'item')} of ${place.id} could not be done; all that can be done without is done. What is wrong:\n\n`,
     ...lines,
     ...more,
     `\nPut it right, then decide:\n`,
