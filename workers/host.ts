@@ -58,7 +58,14 @@ function localWorkers(paths: HostPaths, env: NodeJS.ProcessEnv): LocalWorkers {
       spawnWorker({
         paths,
         target,
-        command: [process.execPath, `${root}/bin/sealift`, 'worker', '--idle-exit', String(idleSeconds)],
+        command: [
+          process.execPath,
+          ...process.execArgv,
+          `${root}/bin/sealift`,
+          'worker',
+          '--idle-exit',
+          String(idleSeconds),
+        ],
         env,
       }),
     isDead: async (identity) => isDeadWorker(identity, await hostId(paths)),

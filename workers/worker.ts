@@ -105,6 +105,7 @@ async function commonOptions(): Promise<Partial<WorkerOptions>> {
     // A killed worker's sticky queue is given up quickly: histories are short and replay in milliseconds.
     stickyQueueScheduleToStartTimeout: '1 second',
     maxConcurrentActivityTaskExecutions: 16,
+    maxCachedWorkflows: 50,
   };
 }
 

@@ -272,15 +272,19 @@ function sizeMismatch(wanted: number, found: number): MoveError {
   return new MoveError('SizeMismatch', `the descriptor says ${wanted} bytes, the server sends ${found}`);
 }
 
+/** Read buffers of this thread that nobody uses: made once, since memory outside the heap is given back late. */
+const spareBuffers: Buffer[] = [];
+
+function takeBuffer(): Buffer {
+  return spareBuffers.pop() ?? Buffer.allocUnsafeSlow(READ_SIZE);
+}
+
 /** Sends a slice of a file with two reads ahead of the socket. */
 function fileBody(move: UploadMove, running: Running): BodyWriter {
   return async (write, stopped) => {
     const file = openSync(move.from.path, 'r');
     try {
-      const buffers = [0, 1].map(() => ({
-        bytes: Buffer.allocUnsafe(Math.min(READ_SIZE, move.end - move.start)),
-        free: Promise.resolve(),
-      }));
+      const buffers = [0, 1].map(() => ({ bytes: takeBuffer(), free: Promise.resolve() }));
       let turn = 0;
       for (let at = move.start; at < move.end && !stopped(); turn++) {
         const buffer = buffers[turn % buffers.length]!;
@@ -293,6 +297,8 @@ function fileBody(move: UploadMove, running: Running): BodyWriter {
         at += count;
       }
       await Promise.all(buffers.map((buffer) => buffer.free));
+      // Only now: a buffer whose write failed may still be the socket's.
+      spareBuffers.push(...buffers.map((buffer) => buffer.bytes));
     } finally {
       closeSync(file);
     }
@@ -341,14 +347,18 @@ async function readSpan(
   running: Running,
   each: (chunk: Buffer) => void,
 ): Promise<void> {
-  const buffer = Buffer.allocUnsafe(Math.min(READ_SIZE, Math.max(length, 1)));
-  for (let at = 0; at < length;) {
-    const read = readSync(file, buffer, 0, Math.min(READ_SIZE, length - at), offset + at);
-    if (read === 0) throw new MoveError('BundleCorrupt', `the file ends at byte ${offset + at}`);
-    each(buffer.subarray(0, read));
-    at += read;
-    if (at % (32 * READ_SIZE) === 0) await new Promise((resolve) => setImmediate(resolve));
-    if (running.cancelled) throw new ConnectionError('failed', 'cancelled');
+  const buffer = takeBuffer();
+  try {
+    for (let at = 0; at < length;) {
+      const read = readSync(file, buffer, 0, Math.min(READ_SIZE, length - at), offset + at);
+      if (read === 0) throw new MoveError('BundleCorrupt', `the file ends at byte ${offset + at}`);
+      each(buffer.subarray(0, read));
+      at += read;
+      if (at % (32 * READ_SIZE) === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (running.cancelled) throw new ConnectionError('failed', 'cancelled');
+    }
+  } finally {
+    spareBuffers.push(buffer);
   }
 }
 

@@ -23,6 +23,9 @@ interface Thread {
 
 const MAX_THREADS = 4;
 
+/** A mover keeps nothing on its heap: its bytes are in buffers beside it. Room to grow would only be used up. */
+const resourceLimits = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
+
 /**
  * The mover threads of this process. How many moves run at once is the caller's choice; each goes to the thread with the
  * fewest. Threads start with the first move and don't keep the process alive when idle.
@@ -68,7 +71,7 @@ export class MoverPool {
     // A checkout runs from its TypeScript sources in tests and from dist/ otherwise.
     const typescript = import.meta.url.endsWith('.ts');
     const entry = new URL(typescript ? './thread.ts' : './thread.js', import.meta.url);
-    const worker = new Worker(entry, typescript ? { execArgv: ['--import', 'tsx'] } : {});
+    const worker = new Worker(entry, { resourceLimits, ...(typescript ? { execArgv: ['--import', 'tsx'] } : {}) });
     const thread: Thread = { worker, pending: new Map() };
     worker.unref();
     worker.on('message', (reply: ThreadReply) => this.#receive(thread, reply));
