@@ -29,7 +29,8 @@ const responses = {
   notModified: 'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\n\r\n',
   chunked: 'HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n6;ext="a;b"\r\n world\r\n0\r\n\r\n',
   trailers: 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nB\r\nhello world\r\n000\r\nDigest: a\r\nX: b\r\n\r\n',
-  interim: 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: a\r\n\r\nHTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok',
+  interim:
+    'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: a\r\n\r\nHTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok',
 } as const;
 
 const bodies: Record<keyof typeof responses, string> = {
@@ -83,8 +84,19 @@ describe('ResponseParser', () => {
   });
 
   it('never does anything but parse or throw ProtocolError', () => {
-    const line = fc.constantFrom('HTTP/1.1 200 OK', 'Content-Length: 3', 'Transfer-Encoding: chunked', '', '3', 'abc', '0');
-    const noise = fc.oneof(line.map((text) => `${text}\r\n`), fc.string({ maxLength: 20 }));
+    const line = fc.constantFrom(
+      'HTTP/1.1 200 OK',
+      'Content-Length: 3',
+      'Transfer-Encoding: chunked',
+      '',
+      '3',
+      'abc',
+      '0',
+    );
+    const noise = fc.oneof(
+      line.map((text) => `${text}\r\n`),
+      fc.string({ maxLength: 20 }),
+    );
     fc.assert(
       fc.property(fc.array(noise, { maxLength: 20 }), (pieces) => {
         try {
@@ -107,7 +119,11 @@ describe('ResponseParser', () => {
   it.each([
     ['a body until the connection closes', 'HTTP/1.1 200 OK\r\n\r\npart', true],
     ['a sized body that is cut', 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart', false],
-    ['a chunked body without its last chunk', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n', false],
+    [
+      'a chunked body without its last chunk',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n',
+      false,
+    ],
     ['half a head', 'HTTP/1.1 200 OK\r\nContent-Le', false],
     ['nothing', '', false],
   ])('the end of the connection after %s', (_what, text, complete) => {
@@ -139,7 +155,9 @@ describe('ResponseParser', () => {
     ['a head that is too long', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(70_000)}\r\n\r\n`],
   ])('refuses %s', (_what, bytes) => {
     expect(() => parse([bytes])).toThrow(ProtocolError);
-    expect(() => parse([...Buffer.from(bytes as string, 'latin1')].map((byte) => Buffer.from([byte])))).toThrow(ProtocolError);
+    expect(() => parse([...Buffer.from(bytes as string, 'latin1')].map((byte) => Buffer.from([byte])))).toThrow(
+      ProtocolError,
+    );
   });
 
   it('takes a head of nearly 64 KiB', () => {

@@ -1,6 +1,7 @@
 import { appendFile, mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../contracts/descriptor.ts';
+import { diskError } from '../bundle/disk-error.ts';
 import { readFileIfPresent, writeFileAtomically } from '../host/atomic-file.ts';
 import { digestOf, hexOf } from '../oci/digest.ts';
 
@@ -38,12 +39,19 @@ export class WorkFolder {
     return found?.size === size;
   }
 
-  /** The file that a URL is fetched into when its digest is not known; made empty when it is not there. */
+  /**
+   * The file that a URL is fetched into when its digest is not known; made empty when it is not there.
+   * @throws SealiftError DiskFull, PathUnwritable
+   */
   async spoolPath(url: string): Promise<string> {
     const path = join(this.path, 'spool', hexOf(digestOf(Buffer.from(url))));
-    await mkdir(join(this.path, 'spool'), { recursive: true });
-    await appendFile(path, '');
-    return path;
+    try {
+      await mkdir(join(this.path, 'spool'), { recursive: true });
+      await appendFile(path, '');
+      return path;
+    } catch (error) {
+      throw diskError(error, 'write', path);
+    }
   }
 
   async fileSize(path: string): Promise<number> {
@@ -60,10 +68,16 @@ export class WorkFolder {
     return text === undefined ? undefined : (JSON.parse(text) as T);
   }
 
+  /** @throws SealiftError DiskFull, PathUnwritable */
   async append(name: string, value: unknown): Promise<void> {
-    await mkdir(this.path, { recursive: true });
-    // Begun with a line end too: what a crash tore before it must not take this line along.
-    await appendFile(this.file(name), `\n${JSON.stringify(value)}\n`, { mode: 0o600 });
+    const path = this.file(name);
+    try {
+      await mkdir(this.path, { recursive: true });
+      // Begun with a line end too: what a crash tore before it must not take this line along.
+      await appendFile(path, `\n${JSON.stringify(value)}\n`, { mode: 0o600 });
+    } catch (error) {
+      throw diskError(error, 'write', path);
+    }
   }
 
   /** The lines that `append` wrote; a line torn by a crash is left out. */
