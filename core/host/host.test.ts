@@ -116,6 +116,13 @@ describe('tryLock', () => {
   });
 });
 
+/** The identity that a worker in a process which has ended would have had here. */
+async function endedWorker(host: string): Promise<{ pid: number; identity: string }> {
+  const { pid, startTime } = await endedProcess();
+  const own = await workerIdentity(host);
+  return { pid, identity: own.replace(/^\d+@([0-9a-f]+)#[^#]+/, `${pid}@$1#${startTime}`) };
+}
+
 describe('worker identity', () => {
   it('is read back', async () => {
     const identity = await workerIdentity('0123456789ab');
@@ -124,9 +131,11 @@ describe('worker identity', () => {
   });
 
   it('calls dead only what ran here and is gone', async () => {
-    const { pid, startTime } = await endedProcess();
-    expect(await isDeadWorker(`${pid}@0123456789ab#${startTime}`, '0123456789ab')).toBe(true);
-    expect(await isDeadWorker(`${pid}@ffffffffffff#${startTime}`, '0123456789ab')).toBe(false);
+    const ended = await endedWorker('0123456789ab');
+    expect(await isDeadWorker(ended.identity, '0123456789ab')).toBe(true);
+    expect(await isDeadWorker((await endedWorker('ffffffffffff')).identity, '0123456789ab')).toBe(false);
+    const otherContainer = ended.identity.replace(/#[^#]*$/, '#4026500000');
+    expect(await isDeadWorker(otherContainer, '0123456789ab')).toBe(false);
     expect(await isDeadWorker('someone else', '0123456789ab')).toBe(false);
     expect(await isDeadWorker(await workerIdentity('0123456789ab'), '0123456789ab')).toBe(false);
   });
@@ -136,8 +145,7 @@ describe('workerRegistry', () => {
   it('lists living workers of one Temporal and forgets dead ones', async () => {
     const registry = workerRegistry(paths);
     const own: WorkerInfo = { pid: process.pid, identity: await workerIdentity(await hostId(paths)), target };
-    const { pid, startTime } = await endedProcess();
-    const dead: WorkerInfo = { pid, identity: `${pid}@${await hostId(paths)}#${startTime}`, target };
+    const dead: WorkerInfo = { ...(await endedWorker(await hostId(paths))), target };
     await Promise.all([registry.register(own), registry.register(dead)]);
     await writeFile(join(paths.state, 'workers', '1.json'), '{ "half');
     expect(await registry.list(target)).toEqual([own]);

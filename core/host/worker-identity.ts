@@ -1,31 +1,42 @@
+import { readlink } from 'node:fs/promises';
 import { isSameProcess, processStartTime } from './process-start-time.ts';
 
-/** What a worker's identity says. Written `<pid>@<hostId>#<startTime>`; Temporal shows it beside every attempt. */
+/** What a worker's identity says. Written `<pid>@<hostId>#<startTime>#<pidSpace>`; Temporal shows it beside every attempt. */
 export interface WorkerIdentity {
   pid: number;
   hostId: string;
   startTime: string;
+  /** where the pid means something: containers that share a state folder, and so a host id, don't share pids */
+  pidSpace: string;
 }
 
 /** The identity of a worker in this process, on the machine with this id. */
 export async function workerIdentity(hostId: string): Promise<string> {
   const startTime = (await processStartTime(process.pid)) ?? 'unknown';
-  return `${process.pid}@${hostId}#${startTime}`;
+  return `${process.pid}@${hostId}#${startTime}#${await pidSpace()}`;
 }
 
 /** @returns undefined when the text is not an identity that {@link workerIdentity} wrote */
 export function parseWorkerIdentity(identity: string): WorkerIdentity | undefined {
-  const match = /^(\d+)@([0-9a-f]+)#(.+)$/.exec(identity);
+  const match = /^(\d+)@([0-9a-f]+)#([^#]+)#([^#]*)$/.exec(identity);
   if (match === null) return undefined;
-  return { pid: Number(match[1]), hostId: match[2] ?? '', startTime: match[3] ?? '' };
+  const [, pid, hostId = '', startTime = '', space = ''] = match;
+  return { pid: Number(pid), hostId, startTime, pidSpace: space };
 }
 
 /**
  * Whether the worker with this identity ran on the machine with this id and its process is gone. A worker of another
- * machine, or one whose identity says nothing, is not known to be dead.
+ * machine or container, or one whose identity says nothing, is not known to be dead.
  */
 export async function isDeadWorker(identity: string, hostId: string): Promise<boolean> {
   const worker = parseWorkerIdentity(identity);
   if (worker?.hostId !== hostId || worker.startTime === 'unknown') return false;
+  if (worker.pidSpace !== (await pidSpace())) return false;
   return !(await isSameProcess(worker.pid, worker.startTime));
+}
+
+/** Linux' pid namespace (namespaces(7)); empty where there is none. */
+async function pidSpace(): Promise<string> {
+  const link = await readlink('/proc/self/ns/pid').catch(() => '');
+  return /\d+/.exec(link)?.[0] ?? '';
 }
