@@ -17,6 +17,7 @@ import { sharedTaskQueue } from '../../contracts/task-queues.ts';
 export type FakeActivities = Record<string, (argument: never) => Promise<unknown>>;
 
 let bundle: Promise<WorkflowBundle> | undefined;
+let runtime: Runtime | undefined;
 
 /** A worker with the real workflows and these activities, on the shared queue and on the given machine's. */
 export async function workerWithFakes(options: {
@@ -26,12 +27,20 @@ export async function workerWithFakes(options: {
   activities: FakeActivities;
   graceMs?: number;
 }): Promise<RunningWorker> {
-  bundle ??= bundleWorkflows();
   const { target, hostQueue, identity, activities, graceMs = 0 } = options;
   const connection = await NativeConnection.connect({ address: target.address });
-  const common = { connection, namespace: target.namespace, identity, activities, shutdownGraceTime: graceMs };
+  // a cancellation reaches an activity with its next heartbeat
+  const heartbeats = { maxHeartbeatThrottleInterval: 100, defaultHeartbeatThrottleInterval: 100 };
+  const common = {
+    connection,
+    namespace: target.namespace,
+    identity,
+    activities,
+    shutdownGraceTime: graceMs,
+    ...heartbeats,
+  };
   const workers = await Promise.all([
-    Worker.create({ ...common, taskQueue: sharedTaskQueue, workflowBundle: await bundle }),
+    Worker.create({ ...common, taskQueue: sharedTaskQueue, workflowBundle: await workflowBundle() }),
     Worker.create({ ...common, taskQueue: hostQueue }),
   ]);
   const done = Promise.all(workers.map((worker) => worker.run()))
@@ -62,9 +71,14 @@ export function activityFailure(type: ErrorType, subject: string, remedy: string
   return ApplicationFailure.create({ type, message: item.message, nonRetryable: true, details: [[item]] });
 }
 
-function bundleWorkflows(): Promise<WorkflowBundle> {
+/** The workflows as the sources have them now; bundled once a process. */
+export function workflowBundle(): Promise<WorkflowBundle> {
+  return (bundle ??= bundleWorkflows(fileURLToPath(new URL('../../workflows/index.ts', import.meta.url))));
+}
+
+/** Bundles workflows without a word, and quietens the SDK in this process. */
+export function bundleWorkflows(workflowsPath: string): Promise<WorkflowBundle> {
   const logger = new DefaultLogger('ERROR');
-  Runtime.install({ shutdownSignals: [], logger });
-  const workflowsPath = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url));
+  runtime ??= Runtime.install({ shutdownSignals: [], logger });
   return bundleWorkflowCode({ workflowsPath, logger });
 }
