@@ -83,11 +83,8 @@ class Notes {
 
   constructor(bundle: PartialBundle) {
     this.#bundle = bundle;
-    this.#timer = setInterval(() => {
-      this.#write();
-      // An error here is one that writing the next blob meets again.
-      this.#bundle.sync().catch(() => undefined);
-    }, NOTE_EVERY_MS);
+    // An error here, a full disk say, is one that writing the next blob meets again; thrown in a timer it would end the worker.
+    this.#timer = setInterval(() => void this.#writeAndSync().catch(() => undefined), NOTE_EVERY_MS);
   }
 
   prefix(digest: Digest, written: number): void {
@@ -103,6 +100,11 @@ class Notes {
   end(): void {
     clearInterval(this.#timer);
     this.#write();
+  }
+
+  async #writeAndSync(): Promise<void> {
+    this.#write();
+    await this.#bundle.sync();
   }
 
   #write(): void {
