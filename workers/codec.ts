@@ -17,9 +17,9 @@ type PayloadMessage = typeof temporal.api.common.v1.Payload;
 export function encryptingCodec(key: Uint8Array, message: PayloadMessage): PayloadCodec {
   const keyId = Buffer.from(createHash('sha256').update(key).digest('hex').slice(0, 16));
   return {
-    encode: (payloads) => Promise.resolve(payloads.map((payload) => encrypt(key, keyId, payload, message))),
+    encode: (payloads) => each(payloads, (payload) => encrypt(key, keyId, payload, message)),
     decode: (payloads) =>
-      Promise.resolve(payloads.map((payload) => (isEncrypted(payload) ? decrypt(key, payload, message) : payload))),
+      each(payloads, (payload) => (isEncrypted(payload) ? decrypt(key, payload, message) : payload)),
   };
 }
 
@@ -58,4 +58,9 @@ function decrypt(key: Uint8Array, payload: Payload, message: PayloadMessage): Pa
 
 function isEncrypted(payload: Payload): boolean {
   return Buffer.from(payload.metadata?.['encoding'] ?? []).equals(ENCODING);
+}
+
+/** What one payload throws rejects the whole. */
+function each(payloads: Payload[], act: (payload: Payload) => Payload): Promise<Payload[]> {
+  return Promise.resolve(payloads).then((all) => all.map(act));
 }
