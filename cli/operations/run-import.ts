@@ -1,9 +1,10 @@
-import { basename, resolve } from 'node:path';
+import { basename } from 'node:path';
 import type { SealiftHost } from '../../contracts/host.ts';
 import type { ImportArtifactsInput } from '../../contracts/operations.ts';
 import type { ImportOptions } from '../options/import-options.ts';
 import type { CommandContext } from '../context.ts';
 import { parseRegistry, registryOptions } from '../options/registry-options.ts';
+import { absoluteLocation } from '../options/source-options.ts';
 import { importInputDigest } from './input-digest.ts';
 import type { Opening } from './opening.ts';
 import { importOperationId } from './operation-ids.ts';
@@ -31,7 +32,7 @@ async function importRequest(
   registry: { host: string; namespace: string },
 ): Promise<OperationRequest> {
   const { cwd } = context.terminal;
-  const path = /^https?:\/\//.test(options.input) ? options.input : resolve(cwd, options.input);
+  const path = absoluteLocation(options.input, cwd);
   const [bundle, hostTaskQueue] = await Promise.all([machine.bundles.inspect(path), machine.workers.hostTaskQueue()]);
   const input: ImportArtifactsInput = {
     input: path,

@@ -59,10 +59,20 @@ export function parseRegistry(text: string): { host: string; namespace: string }
   throw new CliError('InvalidInput', {
     side: 'destination',
     operation: 'read registry',
-    subject: text.replace(/\/\/[^@/]*@/, '//***@'),
+    subject: withoutCredentials(text),
     message: goodHost ? 'the namespace is not a repository name' : 'it has not the form HOST[:PORT][/NAMESPACE]',
-    remedy: text.includes('://')
-      ? 'leave out the scheme; --plain-http speaks HTTP'
-      : 'e.g. registry.example.com:5000/mirror',
+    remedy: registryRemedy(text),
   });
+}
+
+function registryRemedy(text: string): string {
+  if (text.includes('@')) return 'leave out the credentials: they belong in docker configuration (`docker login`)';
+  return text.includes('://')
+    ? 'leave out the scheme; --plain-http speaks HTTP'
+    : 'e.g. registry.example.com:5000/mirror';
+}
+
+/** The text of an option with everything before an `@` hidden but a key and a scheme: it may be shown. */
+export function withoutCredentials(text: string): string {
+  return text.replace(/^([^@]*=)?([a-z][a-z0-9+.-]*:\/\/)?.*@/i, '$1$2***@');
 }

@@ -4,6 +4,7 @@ import type { SealiftHost } from '../../contracts/host.ts';
 import type { SourceSelection } from '../../contracts/source-plugin.ts';
 import { CliError } from '../cli-error.ts';
 import { collect, collectPairs } from './parse.ts';
+import { withoutCredentials } from './registry-options.ts';
 
 /** What the options say that select a distribution's content. */
 export interface SourceOptions {
@@ -49,6 +50,10 @@ export async function sourceSelections(
       remedy: `use one of ${known.join(', ')}`,
     });
   }
+  for (const [origin, url] of Object.entries(options.pullFrom ?? {})) {
+    refuseCredentials(`${origin}=${url}`, origin);
+    refuseCredentials(`${origin}=${url}`, url);
+  }
   const filesOf = new Map<string, string[]>();
   for (const given of options.file) {
     const file = absoluteLocation(given, cwd);
@@ -64,7 +69,25 @@ export async function sourceSelections(
   }));
 }
 
-/** A path made absolute (the worker runs elsewhere than the command); URLs stay as they are. */
+/**
+ * A path made absolute (the worker runs elsewhere than the command); URLs stay as they are.
+ *
+ * @throws CliError InvalidInput for a URL with credentials
+ */
 export function absoluteLocation(location: string, cwd: string): string {
-  return /^(https?|file):\/\//.test(location) ? location : resolve(cwd, location);
+  if (!/^(https?|file):\/\//i.test(location)) return resolve(cwd, location);
+  refuseCredentials(location, location);
+  return location;
+}
+
+/** What a command is asked for is kept in Temporal's history: a password must not be part of it. */
+function refuseCredentials(given: string, url: string): void {
+  if (!/^([a-z][a-z0-9+.-]*:\/\/)?[^/]*@/i.test(url)) return;
+  throw new CliError('InvalidInput', {
+    operation: 'read location',
+    subject: withoutCredentials(given),
+    message: 'it holds credentials',
+    remedy:
+      'leave them out: those of registries belong in docker configuration (`docker login`); a file that wants a password is fetched first',
+  });
 }

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { VerifyProgress, VerifyReport } from '../../../contracts/host.ts';
 import { OperationFailedError } from '../../cli-error.ts';
@@ -6,6 +5,7 @@ import type { CommandContext, ResultDocument } from '../../context.ts';
 import { count, formatBytes } from '../../display/format.ts';
 import { emptyProgress, type ProgressView } from '../../display/status/progress-view.ts';
 import { positiveInteger, requireOptions } from '../../options/parse.ts';
+import { absoluteLocation } from '../../options/source-options.ts';
 import {
   addConnectionOptions,
   addMapOption,
@@ -37,7 +37,7 @@ async function verifyArtifacts(context: CommandContext, options: VerifyOptions):
   const place = options.registry === undefined ? undefined : parseRegistry(options.registry);
   const { bundles } = await context.host();
   const report = await bundles.verify(
-    resolve(cwd, options.input),
+    absoluteLocation(options.input, cwd),
     {
       concurrency: options.concurrency,
       ...(place === undefined
