@@ -66,8 +66,12 @@ async function folder(subject: string, path: string): Promise<DoctorFinding> {
 }
 
 async function freeSpace(path: string): Promise<DoctorFinding> {
-  const { bavail, bsize } = await statfs(path);
-  const free = bavail * bsize;
+  const found = await statfs(path).catch(() => undefined);
+  if (found === undefined) {
+    const detail = `unknown, ${path} cannot be looked at`;
+    return { subject: 'free space for state', status: 'warning', detail, remedy: 'put the state folder right first' };
+  }
+  const free = found.bavail * found.bsize;
   const enough = free >= MIN_FREE_BYTES;
   return {
     subject: 'free space for state',

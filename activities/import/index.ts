@@ -106,11 +106,7 @@ async function open({ bundle, folder }: PushTools, input: ImportArtifactsInput):
 }
 
 async function check(tools: PushTools, { input, skip }: SkippingStep, hooks: WorkHooks): Promise<CheckedDestination> {
-  const left = new Set(skip);
-  const targets = targetsOf(tools.bundle, rulesOf(input)).filter(
-    ({ reference, repository }) => !left.has(reference) && !left.has(repository),
-  );
-  const plan = await checkDestination(targets, tools, hooks);
+  const plan = await checkDestination(targetsOf(tools.bundle, rulesOf(input)), skip, tools, hooks);
   const plain = ({ index, items, bytes }: Batch): Batch => ({ index, items, bytes });
   return {
     uploads: plan.uploadBatches.map(plain),

@@ -11,7 +11,7 @@ import type { Limiter } from '../transfer/concurrency.ts';
 import { forEachItem } from '../transfer/failures.ts';
 import { ProgressMeter, type WorkHooks } from '../transfer/progress.ts';
 import { loadContents, type Contents } from './contents.ts';
-import { readLockFile, writeLockFile } from './lock-file.ts';
+import { readLockFile, writeLockFile, type LockedItem } from './lock-file.ts';
 import type { ExportPlan, PlannedBlob, ResolvedItem } from './plan-types.ts';
 import type { OpenBundles } from './open-bundles.ts';
 import { salvagePrevious } from './salvage.ts';
@@ -52,7 +52,7 @@ export async function makePlan(
   if (input.lockFile !== undefined && lock === undefined) {
     await writeLockFile(
       input.lockFile,
-      new Map(kept.map(({ reference }) => [reference, resolved.get(reference)!.lock])),
+      new Map(kept.map(({ reference }) => [reference, lockedItem(resolved.get(reference)!)])),
     );
   }
   const previous = await folder.readJson<ExportPlan>(PLAN);
@@ -77,7 +77,7 @@ export async function loadPlan(
 
 async function resolveAll(
   items: Item[],
-  lock: ReadonlyMap<string, Digest> | undefined,
+  lock: ReadonlyMap<string, LockedItem> | undefined,
   tools: ResolveTools,
   limiter: Limiter,
   hooks: WorkHooks,
@@ -209,6 +209,10 @@ class PlanParts {
 
 function attachedLine({ descriptor, tag }: ResolvedItem['attached'][number]): { digest: Digest; tag?: string } {
   return { digest: descriptor.digest, ...(tag === undefined ? {} : { tag }) };
+}
+
+function lockedItem({ lock, attached }: ResolvedItem): LockedItem {
+  return { digest: lock, attached: attached.map(attachedLine) };
 }
 
 function closureSize({ manifests, blobs }: ResolvedItem): number {

@@ -8,13 +8,14 @@ import type { Descriptor, Digest } from '../../contracts/descriptor.ts';
 import type { ExportArtifactsInput } from '../../contracts/operations.ts';
 import { fileArtifact } from '../bundle/artifacts.ts';
 import { SealiftError } from '../errors.ts';
-import { findAttached } from '../oci/attached.ts';
+import { findAttached, type AttachedManifest } from '../oci/attached.ts';
 import { filterIndex, parseManifest } from '../oci/manifest.ts';
 import { formatReference, parseReference, type Reference } from '../oci/reference.ts';
 import type { RegistryClient } from '../oci/registry/client.ts';
 import { fileOrigin, type Remotes } from '../oci/remotes.ts';
 import { downloadBlob } from '../transfer/download.ts';
 import type { MoverPool } from '../transfer/pool.ts';
+import type { LockedItem } from './lock-file.ts';
 import type { BlobFrom, ResolvedItem } from './plan-types.ts';
 import type { WorkFolder } from '../transfer/work-folder.ts';
 
@@ -30,12 +31,12 @@ export interface ResolveTools {
 export async function resolveImage(
   tools: ResolveTools,
   item: SourceItem,
-  locked: Digest | undefined,
+  locked: LockedItem | undefined,
 ): Promise<ResolvedItem> {
   const reference = parseReference(item.reference);
   const client = await tools.remotes.registry(reference.host);
   const warnings: string[] = [];
-  const wanted = locked ?? item.digest ?? reference.digest;
+  const wanted = locked?.digest ?? item.digest ?? reference.digest;
   if (item.digest !== undefined && reference.tag !== undefined) {
     await checkTag(client, reference, item, tools.options.digestPolicy, warnings);
   }
@@ -45,7 +46,11 @@ export async function resolveImage(
   const root = await graph.addRoot(origin, tools.options.platforms);
   const subjects = graph.manifests.map(({ digest }) => digest);
   const attached: ResolvedItem['attached'] = [];
-  for (const { descriptor, bytes, tag } of await findAttached(client, reference.repository, subjects)) {
+  const found =
+    locked === undefined
+      ? await findAttached(client, reference.repository, subjects)
+      : await fetchLocked(client, reference.repository, locked);
+  for (const { descriptor, bytes, tag } of found) {
     await graph.add(descriptor, bytes);
     attached.push({ descriptor, ...(tag === undefined ? {} : { tag }) });
   }
@@ -59,6 +64,20 @@ export async function resolveImage(
     attached,
     warnings,
   };
+}
+
+/** Exactly what came along when the lock was made: what was attached since would make another bundle. */
+async function fetchLocked(
+  client: RegistryClient,
+  repository: string,
+  { attached }: LockedItem,
+): Promise<Omit<AttachedManifest, 'subject'>[]> {
+  const found: Omit<AttachedManifest, 'subject'>[] = [];
+  for (const { digest, tag } of attached) {
+    const fetched = await client.fetchManifest(repository, digest);
+    found.push({ ...fetched, ...(tag === undefined ? {} : { tag }) });
+  }
+  return found;
 }
 
 async function checkTag(
@@ -156,14 +175,14 @@ class Graph {
 export async function resolveFile(
   tools: ResolveTools,
   item: SourceItem,
-  locked: Digest | undefined,
+  locked: LockedItem | undefined,
 ): Promise<ResolvedItem> {
   const stated =
     item.checksums?.sha256 === undefined ? undefined : (`sha256:${item.checksums.sha256.toLowerCase()}` as const);
   const url = tools.remotes.file(item.reference);
   const local = url.startsWith('file:') ? fileURLToPath(url) : undefined;
   const size = local === undefined ? await tools.remotes.fileSize(item.reference) : await localSize(local);
-  const known = stated ?? locked;
+  const known = stated ?? locked?.digest;
   const blob =
     known === undefined
       ? await fetchUnknown(tools, item, { url, local, size })

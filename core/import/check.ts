@@ -25,9 +25,16 @@ export interface CheckTools {
  * Compares the bundle with the registry, before a byte is sent: what is complete, which blobs each repository lacks, and
  * whether everything that lacks something may be written to. Missing projects, bad credentials and the like are found
  * here, all of them at once.
+ * @param skip references or repositories that the operator leaves out
  * @throws ItemsFailed naming every repository that can't be written
  */
-export async function checkDestination(targets: Target[], tools: CheckTools, hooks: WorkHooks): Promise<ImportPlan> {
+export async function checkDestination(
+  all: Target[],
+  skip: readonly string[],
+  tools: CheckTools,
+  hooks: WorkHooks,
+): Promise<ImportPlan> {
+  const targets = all.filter(({ reference, repository }) => !skip.includes(reference) && !skip.includes(repository));
   const incomplete: Target[] = [];
   const meter = new ProgressMeter(hooks, { bytes: 0, items: targets.length });
   const about = { side: 'destination', signal: hooks.signal } as const;
@@ -42,6 +49,7 @@ export async function checkDestination(targets: Target[], tools: CheckTools, hoo
   await forEachItem(repositories, tools.limiter, byRepository, (repository) => probe(tools.client, repository));
   const plan = layDown(wanted, await presentBlobs(wanted, tools, hooks), incomplete);
   plan.unchanged = targets.length - incomplete.length;
+  plan.leftOut = all.filter((target) => !targets.includes(target)).map(({ reference }) => reference);
   await tools.folder.writeJson(PLAN, plan);
   return plan;
 }
@@ -129,6 +137,7 @@ function layDown(
       PUBLISH_BATCH,
     ),
     unchanged: 0,
+    leftOut: [],
     reusedBytes,
   };
 }

@@ -41,7 +41,10 @@ export async function summarizeImport(
       ),
     tagsWritten: plan.targets.length - left.length,
     tagsUnchanged: plan.unchanged,
-    skipped: left.map(({ reference }): SkippedItem => ({ reference, reason: 'skipped by the operator' })),
+    skipped: [...plan.leftOut, ...left.map(({ reference }) => reference)].map((reference): SkippedItem => ({
+      reference,
+      reason: 'skipped by the operator',
+    })),
     warnings: [],
     registryMirrorConfiguration: await mirrorConfiguration(input, bundle),
   };

@@ -29,6 +29,8 @@ export interface ImportPlan {
   publishBatches: Batch[];
   /** how many were found complete */
   unchanged: number;
+  /** references that the operator left out before the plan was made */
+  leftOut: string[];
   /** bytes of blobs that were there or will be mounted */
   reusedBytes: number;
 }
