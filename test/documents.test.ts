@@ -10,7 +10,7 @@ async function markdownFiles(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
   const found = entries
     .filter(({ name }) => !skipped.has(name))
-    .map((entry): Promise<string[]> | string[] => {
+    .map(async (entry) => {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) return markdownFiles(path);
       return entry.name.endsWith('.md') ? [path] : [];
