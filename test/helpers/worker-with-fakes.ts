@@ -28,6 +28,8 @@ export async function workerWithFakes(options: {
   graceMs?: number;
 }): Promise<RunningWorker> {
   const { target, hostQueue, identity, activities, graceMs = 0 } = options;
+  // first of all: it installs the runtime, which a connection would make with its own settings
+  const workflows = await workflowBundle();
   const connection = await NativeConnection.connect({ address: target.address });
   // a cancellation reaches an activity with its next heartbeat
   const heartbeats = { maxHeartbeatThrottleInterval: 100, defaultHeartbeatThrottleInterval: 100 };
@@ -40,7 +42,7 @@ export async function workerWithFakes(options: {
     ...heartbeats,
   };
   const workers = await Promise.all([
-    Worker.create({ ...common, taskQueue: sharedTaskQueue, workflowBundle: await workflowBundle() }),
+    Worker.create({ ...common, taskQueue: sharedTaskQueue, workflowBundle: workflows }),
     Worker.create({ ...common, taskQueue: hostQueue }),
   ]);
   const done = Promise.all(workers.map((worker) => worker.run()))
