@@ -46,10 +46,10 @@ describe('an export', () => {
     stage.activities.openAll();
     await operation.result();
     expect(await operation.summaries()).toEqual({
-      listContents: ['what images consists of'],
-      planBundle: ['digests and sizes of 7 items'],
+      listContents: ['list what images consists of'],
+      planBundle: ['find digests and sizes of 7 items'],
       fetchBlobs: [0, 1, 2, 3].map((index) => `batch ${index + 1} of 4: 10 blobs, 1.0 KiB`),
-      sealBundle: ['artifacts.tar'],
+      sealBundle: ['seal artifacts.tar'],
     });
     expect((await operation.describe()).memo?.[memoKeys.state]).toMatchObject({ phase: 'done' });
   });

@@ -33,14 +33,14 @@ async function exportWith(
   const sources = input.selections.map(({ source }) => source).join(', ');
   operation.phase('resolving');
   const contents = await operation.step(() =>
-    listContents.executeWithOptions({ summary: `what ${sources} consists of` }, [{ input }]),
+    listContents.executeWithOptions({ summary: `list what ${sources} consists of` }, [{ input }]),
   );
   operation.failIfAnyFailed();
   for (;;) {
     operation.phase('planning', { items: contents!.items });
     const plan = await operation.step(
       () =>
-        planBundle.executeWithOptions({ summary: `digests and sizes of ${count(contents!.items, 'item')}` }, [
+        planBundle.executeWithOptions({ summary: `find digests and sizes of ${count(contents!.items, 'item')}` }, [
           { input, skip: skip() },
         ]),
       { skippable: true },
@@ -58,7 +58,7 @@ async function exportWith(
     if (operation.skipped.size > plan!.skipped) continue;
     operation.phase('sealing');
     const result = await operation.step(() =>
-      sealBundle.executeWithOptions({ summary: fileName(input.output) }, [{ input, planDigest }]),
+      sealBundle.executeWithOptions({ summary: `seal ${fileName(input.output)}` }, [{ input, planDigest }]),
     );
     operation.failIfAnyFailed();
     operation.phase('done');

@@ -17,12 +17,12 @@ describe('an import', () => {
     expect(sorted(names.slice(3, 5))).toEqual(['pushBlobs 0', 'pushBlobs 1']);
     expect(names.slice(5)).toEqual(['publishImages 0', 'publishImages 1', 'finishImport']);
     expect(await operation.summaries()).toEqual({
-      openBundle: ['artifacts.tar'],
-      checkDestination: ['what r.example lacks of 5 items'],
-      verifyBlobs: ['20 blobs, 2.0 KiB'],
+      openBundle: ['read artifacts.tar'],
+      checkDestination: ['find what r.example lacks of 5 items'],
+      verifyBlobs: ['hash 20 blobs, 2.0 KiB'],
       pushBlobs: ['batch 1 of 2: 10 blobs, 1.0 KiB', 'batch 2 of 2: 10 blobs, 1.0 KiB'],
       publishImages: ['3 images: manifests, then tags', '3 images: manifests, then tags'],
-      finishImport: ['what was done'],
+      finishImport: ['sum up'],
     });
   });
 

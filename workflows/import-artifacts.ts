@@ -35,22 +35,23 @@ async function importWith(
   const skip = (): string[] => [...operation.skipped].sort();
   operation.phase('opening');
   const opened = await operation.step(() =>
-    openBundle.executeWithOptions({ summary: fileName(input.input) }, [{ input }]),
+    openBundle.executeWithOptions({ summary: `read ${fileName(input.input)}` }, [{ input }]),
   );
   operation.failIfAnyFailed();
   operation.phase('checking', { items: opened!.items });
   const plan = await operation.step(
     () =>
-      checkDestination.executeWithOptions({ summary: `what ${input.host} lacks of ${count(opened!.items, 'item')}` }, [
-        { input, skip: skip() },
-      ]),
+      checkDestination.executeWithOptions(
+        { summary: `find what ${input.host} lacks of ${count(opened!.items, 'item')}` },
+        [{ input, skip: skip() }],
+      ),
     { skippable: true },
   );
   operation.failIfAnyFailed();
   const { uploads, publishes, bytes, blobs } = plan!;
   if (uploads.length > 0) {
     operation.phase('verifying', { items: blobs, bytes });
-    const summary = `${count(blobs, 'blob')}, ${formatBytes(bytes)}`;
+    const summary = `hash ${count(blobs, 'blob')}, ${formatBytes(bytes)}`;
     await operation.step(() => verifyBlobs.executeWithOptions({ summary }, [{ input }]));
     operation.failIfAnyFailed();
     operation.phase('transferring', { items: blobs, bytes });
@@ -69,7 +70,7 @@ async function importWith(
     );
   }
   operation.failIfAnyFailed();
-  const result = await operation.step(() => finishImport.executeWithOptions({ summary: 'what was done' }, [{ input }]));
+  const result = await operation.step(() => finishImport.executeWithOptions({ summary: 'sum up' }, [{ input }]));
   operation.failIfAnyFailed();
   operation.phase('done');
   return result!;

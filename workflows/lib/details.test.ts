@@ -24,11 +24,13 @@ describe('current details', () => {
   it('say what waits and what to do, in what Temporal has room for', () => {
     const two = describeState('', { ...state, parked: [problem('a'), problem('b')], parkedCount: 2 });
     expect(two).toContain('**Waiting for a decision on 2**');
-    expect(two).toContain('- `a`: source: fetch a: xxxxxxxxxx   remedy: put it there\n- `b`');
+    expect(two).toContain('\n- xxxxxxxxxx: **put it there**\n  - source, fetch: `a`\n- xxx');
+    const named = describeState('', { ...state, parked: [{ ...problem('a'), item: 'sha256:a' }], parkedCount: 1 });
+    expect(named).toMatch(/`a`\n  - item: `sha256:a`$/);
     const parked = Array.from({ length: 40 }, (_, index) => problem(`item ${index}`, 1000));
     const many = describeState('', { ...state, parked, parkedCount: 70 });
     expect(many.length).toBeLessThan(20_000);
-    expect(many).toMatch(/- `item 0`[^]*\n- and \d+ more$/);
+    expect(many).toMatch(/`item 0`[^]*\n- and \d+ more$/);
   });
 });
 

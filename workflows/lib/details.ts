@@ -1,6 +1,5 @@
-import { problemText } from '../../contracts/errors.ts';
 import { count, formatBytes } from '../../contracts/format.ts';
-import type { Batch, OperationState } from '../../contracts/operations.ts';
+import type { Batch, OperationState, ParkedItem } from '../../contracts/operations.ts';
 
 /** Temporal takes at most 20 KB of details. */
 const MAX_PARKED_CHARACTERS = 12_000;
@@ -34,7 +33,7 @@ function parkedLines(state: OperationState): string[] {
   let shown = 0;
   let characters = 0;
   for (const item of state.parked) {
-    const line = `- \`${item.item}\`: ${problemText(item).replaceAll('\n', ' ')}`;
+    const line = parkedLine(item);
     characters += line.length;
     if (characters > MAX_PARKED_CHARACTERS) break;
     lines.push(line);
@@ -42,4 +41,10 @@ function parkedLines(state: OperationState): string[] {
   }
   if (shown < state.parkedCount) lines.push(`- and ${state.parkedCount - shown} more`);
   return lines;
+}
+
+/** What to do first: a person who looks here wants to know that. */
+function parkedLine({ item, message, remedy, side, operation, subject }: ParkedItem): string {
+  const name = item === subject ? '' : `\n  - item: \`${item}\``;
+  return `- ${message}: **${remedy}**\n  - ${side}, ${operation}: \`${subject}\`${name}`;
 }
