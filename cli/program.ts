@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { commandTable, groupSummaries, type CommandEntry } from './command-table.ts';
+import { version } from '../contracts/version.ts';
 import type { CommandContext } from './context.ts';
 
 /**
@@ -12,6 +13,7 @@ export async function buildProgram(
 ): Promise<Command> {
   const program = new Command('sealift')
     .description('Carries Kubernetes distributions across an air gap.')
+    .version(version, '-V, --version', 'print the version')
     .addOption(
       new Option('--output-format <format>', 'how the result is written on stdout')
         .choices(['text', 'json'])

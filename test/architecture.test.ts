@@ -3,6 +3,7 @@ import { dirname, join, relative } from 'node:path';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { ESLint } from 'eslint';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { version } from '../contracts/version.ts';
 import { workflowTypes } from '../contracts/operations.ts';
 import { projectRoot, temporaryFolder, type TemporaryFolder } from './helpers/paths.ts';
 import { run } from './helpers/processes.ts';
@@ -206,4 +207,11 @@ describe('files', () => {
     );
     expect(lengths.filter(({ lines }) => lines > 400)).toEqual([]);
   });
+});
+
+it('says the version of package.json', async () => {
+  const { version: packaged } = JSON.parse(await readFile(join(projectRoot, 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  expect(version).toBe(packaged);
 });

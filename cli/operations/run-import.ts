@@ -4,7 +4,7 @@ import type { ImportArtifactsInput } from '../../contracts/operations.ts';
 import type { ImportOptions } from '../options/import-options.ts';
 import type { CommandContext } from '../context.ts';
 import { parseRegistry, registryOptions } from '../options/registry-options.ts';
-import { absoluteLocation } from '../options/source-options.ts';
+import { bundlePath } from '../options/source-options.ts';
 import { importInputDigest } from './input-digest.ts';
 import type { Opening } from './opening.ts';
 import { importOperationId } from './operation-ids.ts';
@@ -32,7 +32,7 @@ async function importRequest(
   registry: { host: string; namespace: string },
 ): Promise<OperationRequest> {
   const { cwd } = context.terminal;
-  const path = absoluteLocation(options.input, cwd);
+  const path = bundlePath(options.input, cwd);
   const [bundle, hostTaskQueue] = await Promise.all([machine.bundles.inspect(path), machine.workers.hostTaskQueue()]);
   const input: ImportArtifactsInput = {
     input: path,

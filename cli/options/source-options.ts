@@ -80,6 +80,17 @@ export function absoluteLocation(location: string, cwd: string): string {
   return location;
 }
 
+/** The path of a bundle, made absolute. @throws CliError InvalidInput for a URL: its bytes are read where they lie, many times */
+export function bundlePath(given: string, cwd: string): string {
+  if (!/^[a-z][a-z0-9+.-]+:\/\//i.test(given)) return resolve(cwd, given);
+  throw new CliError('InvalidInput', {
+    operation: 'open bundle',
+    subject: withoutCredentials(given),
+    message: 'a bundle is read from a local file, this is a URL',
+    remedy: 'fetch it first (e.g. `curl -C - -O URL`), then give the path',
+  });
+}
+
 /** What a command is asked for is kept in Temporal's history: a password must not be part of it. */
 function refuseCredentials(given: string, url: string): void {
   if (!/^([a-z][a-z0-9+.-]*:\/\/)?[^/]*@/i.test(url)) return;

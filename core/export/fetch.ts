@@ -10,7 +10,7 @@ import { forEachItem } from '../transfer/failures.ts';
 import type { MoverPool } from '../transfer/pool.ts';
 import { ProgressMeter, type WorkHooks } from '../transfer/progress.ts';
 import type { OpenBundles } from './open-bundles.ts';
-import { loadPlan } from './plan.ts';
+import { loadPlan } from './plan-store.ts';
 import type { BlobFrom, PlannedBlob } from './plan-types.ts';
 import type { WorkFolder } from '../transfer/work-folder.ts';
 

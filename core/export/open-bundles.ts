@@ -2,7 +2,7 @@ import type { Digest } from '../../contracts/descriptor.ts';
 import { planLayout } from '../bundle/layout.ts';
 import { openPartialBundle, type PartialBundle } from '../bundle/partial-bundle.ts';
 import type { MoverPool } from '../transfer/pool.ts';
-import { loadPlan } from './plan.ts';
+import { loadPlan } from './plan-store.ts';
 import type { WorkFolder } from '../transfer/work-folder.ts';
 
 interface Open {

@@ -14,12 +14,12 @@ import { loadContents, type Contents } from './contents.ts';
 import { readLockFile, writeLockFile, type LockedItem } from './lock-file.ts';
 import type { ExportPlan, PlannedBlob, ResolvedItem } from './plan-types.ts';
 import type { OpenBundles } from './open-bundles.ts';
+import { previousPlan, storePlan } from './plan-store.ts';
 import { salvagePrevious } from './salvage.ts';
 import { resolveFile, resolveImage, wrapFile, type ResolveTools } from './resolve-item.ts';
 import type { WorkFolder } from '../transfer/work-folder.ts';
 
 const RESOLVED = 'resolved.jsonl';
-const PLAN = 'plan.json';
 /** A blob that many images share is remembered at this many of them: enough to get around one that is broken. */
 const OTHER_ORIGINS = 3;
 const noRules = { namespace: '', map: {} };
@@ -55,24 +55,14 @@ export async function makePlan(
       new Map(kept.map(({ reference }) => [reference, lockedItem(resolved.get(reference)!)])),
     );
   }
-  const previous = await folder.readJson<ExportPlan>(PLAN);
+  const previous = await previousPlan(folder);
   if (previous !== undefined && previous.planDigest !== plan.planDigest) {
     await salvagePrevious(input.output, folder, previous, plan, tools.bundles);
   }
   // The same plan again keeps the places that it knows: they may be on this machine.
   if (previous?.planDigest === plan.planDigest) return previous;
-  await folder.writeJson(PLAN, plan);
+  await storePlan(folder, plan);
   return plan;
-}
-
-/** The plan that `makePlan` made last. @throws Error when it is not the one with this digest */
-export async function loadPlan(
-  folder: WorkFolder,
-  planDigest: Digest,
-): Promise<{ plan: ExportPlan; index: Uint8Array }> {
-  const plan = await folder.readJson<ExportPlan>(PLAN);
-  if (plan?.planDigest !== planDigest) throw new Error(`${folder.path} does not hold plan ${planDigest}`);
-  return { plan, index: await folder.readBlob(planDigest) };
 }
 
 async function resolveAll(

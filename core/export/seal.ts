@@ -4,7 +4,7 @@ import type { ExportArtifactsInput, ExportArtifactsResult } from '../../contract
 import { openBundle } from '../bundle/reader.ts';
 import type { FetchTools, Traffic } from './fetch.ts';
 import { TRAFFIC } from './fetch.ts';
-import { loadPlan } from './plan.ts';
+import { loadPlan } from './plan-store.ts';
 
 /**
  * Makes the finished bundle visible under its name and says what is in it. Fine to call again after a crash: what is

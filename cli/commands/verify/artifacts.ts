@@ -5,7 +5,7 @@ import type { CommandContext, ResultDocument } from '../../context.ts';
 import { count, formatBytes } from '../../display/format.ts';
 import { emptyProgress, type ProgressView } from '../../display/status/progress-view.ts';
 import { positiveInteger, requireOptions } from '../../options/parse.ts';
-import { absoluteLocation } from '../../options/source-options.ts';
+import { bundlePath } from '../../options/source-options.ts';
 import {
   addConnectionOptions,
   addMapOption,
@@ -37,7 +37,7 @@ async function verifyArtifacts(context: CommandContext, options: VerifyOptions):
   const place = options.registry === undefined ? undefined : parseRegistry(options.registry);
   const { bundles } = await context.host();
   const report = await bundles.verify(
-    absoluteLocation(options.input, cwd),
+    bundlePath(options.input, cwd),
     {
       concurrency: options.concurrency,
       ...(place === undefined
