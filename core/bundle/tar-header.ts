@@ -61,7 +61,8 @@ export function isZeroBlock(block: Uint8Array): boolean {
 export function decodeHeader(block: Uint8Array, at: BundlePosition): TarHeader {
   const bytes = Buffer.from(block.buffer, block.byteOffset, tarBlockSize);
   if (bytes.toString('latin1', 257, 262) !== 'ustar') throw corruptBundle(at, 'there is no tar header');
-  const size = sizeField(bytes, at);
+  // the size first, since Header throws for what is absurd; so the name, for the error, is the plain field
+  const size = sizeField(bytes, { ...at, entry: bytes.toString('utf8', 0, 100).replace(/\0.*$/s, '') });
   const header = new Header(bytes);
   const name = header.path ?? '';
   const named = { ...at, entry: name };

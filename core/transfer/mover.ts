@@ -9,6 +9,8 @@ import type { CopyMove, DownloadMove, HashMove, Move, MoveOutcome, MoveTimeouts,
 
 const READ_SIZE = 1024 * 1024;
 const ANSWER_LIMIT = 16 * 1024;
+/** How long the answer to a PATCH may take, in stall timeouts. */
+const PATCH_ANSWER_STALLS = 4;
 
 /** A move that can't go on, with the name it crosses to the main thread by. */
 class MoveError extends Error {
@@ -157,6 +159,10 @@ export class Mover {
   ): Promise<ResponseHead> {
     const kept = this.#takeIdle(connectionKey(target));
     const exchange: Exchange = { ...request, url: new URL(target.url), ...this.#timeouts };
+    // Only the request that finishes a blob may take long to answer; after any other, silence is a stall whose last bytes
+    // lie in a socket buffer.
+    if (request.method === 'PATCH')
+      exchange.answerMs = Math.min(exchange.answerMs, PATCH_ANSWER_STALLS * exchange.stallMs);
     if (kept !== undefined) {
       let answered = false;
       const onHead = (head: ResponseHead): BodySink => ((answered = true), request.onHead(head));
