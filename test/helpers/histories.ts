@@ -10,8 +10,12 @@ export interface Recoveries {
   timedOut: string[];
 }
 
-/** Reads all runs of the operations whose ids begin so. */
-export async function recoveriesOf(ground: Pick<ProvingGround, 'run'>, idPrefix: string): Promise<Recoveries> {
+/** Reads all runs of the operations whose ids begin so, and are wanted. */
+export async function recoveriesOf(
+  ground: Pick<ProvingGround, 'run'>,
+  idPrefix: string,
+  wanted: (id: string) => boolean = () => true,
+): Promise<Recoveries> {
   const status = await ground.run(['server', 'status']);
   const { address } = JSON.parse(status.stdout) as { address: string };
   const connection = await Connection.connect({ address });
@@ -19,7 +23,7 @@ export async function recoveriesOf(ground: Pick<ProvingGround, 'run'>, idPrefix:
   try {
     const { workflow } = new Client({ connection });
     for await (const { workflowId, runId } of workflow.list()) {
-      if (!workflowId.startsWith(idPrefix)) continue;
+      if (!workflowId.startsWith(idPrefix) || !wanted(workflowId)) continue;
       found.runs += 1;
       for (const { activityTaskStartedEventAttributes: started, activityTaskTimedOutEventAttributes: timedOut } of (
         await workflow.getHandle(workflowId, runId).fetchHistory()
