@@ -86,7 +86,7 @@ async function playRound(args: string[], next: () => Moment, draw: Draw, killed:
   for (let left = draw.between(1, MAX_KILLS); left > 0; left -= 1) {
     const moment = next();
     const run = await ground.run(args, { kill: { when: moment.when } });
-    story.push(`${run.killed ? 'killed' : `ended with ${run.code} before`} after ${moment.name}`);
+    story.push(`${run.killed ? 'killed after' : `ended with ${run.code} before`} ${moment.name}`);
     if (!run.killed) expectDone(run, story.join('; '));
     await killed();
   }
