@@ -101,7 +101,7 @@ async function withTools<T>(
 async function open({ bundle, folder }: PushTools, input: ImportArtifactsInput): Promise<{ items: number }> {
   const targets = targetsOf(bundle, rulesOf(input));
   for (const target of targets) await closureOf(bundle, target);
-  await folder.forget(TRAFFIC, OUTCOMES);
+  await folder.forget(TRAFFIC, OUTCOMES, VERIFIED);
   return { items: targets.length };
 }
 

@@ -124,7 +124,7 @@ export interface RunningSealift {
 
 /** Starts `bin/sealift` in a process group of its own; its `done` never rejects. */
 export function startSealift(args: string[], options: Omit<SealiftOptions, 'kill'>): RunningSealift {
-  const [command, commandArgs] = dyingWithParent(process.execPath, [join(projectRoot, 'bin', 'sealift'), ...args]);
+  const [command, commandArgs] = dyingWithParent(join(projectRoot, 'bin', 'sealift'), args);
   const child = spawn(command, commandArgs, {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],

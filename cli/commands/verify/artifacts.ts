@@ -69,7 +69,7 @@ function reportDocument(report: VerifyReport): ResultDocument {
   if (report.registry !== undefined) {
     const { name, images, blobs, bytes } = report.registry;
     lines.push(
-      `${name}: ${count(images, 'image')}, ${count(blobs, 'blob')}, ${formatBytes(bytes)}: every digest is right`,
+      `${name}: ${count(images, 'item')}, ${count(blobs, 'blob')}, ${formatBytes(bytes)}: every digest is right`,
     );
   }
   return { text: `${lines.join('\n')}\n`, json: { kind: 'verify', ...report } };
