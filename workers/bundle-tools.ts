@@ -1,13 +1,12 @@
 import type { BillOfMaterials } from '../contracts/bill-of-materials.ts';
 import type { Digest } from '../contracts/descriptor.ts';
-import type { Problem } from '../contracts/errors.ts';
 import type { BundleTools, VerifyProgress, VerifyReport } from '../contracts/host.ts';
 import { openBundle, type Bundle } from '../core/bundle/reader.ts';
 import { verifyInRegistry } from '../core/import/verify-registry.ts';
 import { verifyBundleBlobs } from '../core/import/verify-blobs.ts';
 import { createRemotes } from '../core/oci/remotes.ts';
 import { Limiter } from '../core/transfer/concurrency.ts';
-import { ItemsFailed } from '../core/transfer/failures.ts';
+import { problemsOf } from '../core/transfer/failures.ts';
 import { MoverPool } from '../core/transfer/pool.ts';
 
 export async function inspectBundle(
@@ -79,14 +78,4 @@ function verifyBlobs(
     }) => progress({ bytesDone, bytesTotal, blobsDone: itemsDone, blobsTotal: itemsTotal }),
   };
   return verifyBundleBlobs(bundle, [...bundle.allBlobs()], { ...tools, all: true }, hooks, () => undefined);
-}
-
-async function problemsOf(work: () => Promise<void>): Promise<Problem[]> {
-  try {
-    await work();
-    return [];
-  } catch (error) {
-    if (error instanceof ItemsFailed) return error.errors.map(({ problem }) => problem);
-    throw error;
-  }
 }

@@ -8,7 +8,7 @@ import type { RegistryClient } from '../oci/registry/client.ts';
 import type { DestinationRules } from '../oci/rewrite.ts';
 import type { Limiter } from '../transfer/concurrency.ts';
 import { downloadBlob } from '../transfer/download.ts';
-import { forEachItem, ItemsFailed } from '../transfer/failures.ts';
+import { forEachItem, problemsOf } from '../transfer/failures.ts';
 import type { MoverPool } from '../transfer/pool.ts';
 import type { Target } from './plan-types.ts';
 import { closureOf, targetsOf } from './targets.ts';
@@ -41,7 +41,7 @@ export async function verifyInRegistry(
   const { signal } = new AbortController();
   const about = { side: 'destination', operation: 'verify', signal, goOn: true } as const;
   const blobs = new Map<string, PlacedBlob>();
-  const problems = await collect(() =>
+  const problems = await problemsOf(() =>
     forEachItem(targets, tools.limiter, { ...about, id: ({ reference }) => reference }, async (target) => {
       const closure = await closureOf(bundle, target);
       const manifests = closure.manifests.map(({ digest }) => digest);
@@ -55,7 +55,7 @@ export async function verifyInRegistry(
   const fetched = new Set<Digest>();
   let bytesDone = 0;
   let blobsDone = 0;
-  const found = await collect(() =>
+  const found = await problemsOf(() =>
     forEachItem(placed, tools.limiter, { ...about, id: ({ digest }) => digest }, async (blob) => {
       const first = !fetched.has(blob.digest);
       fetched.add(blob.digest);
@@ -105,14 +105,4 @@ async function lookFor({ repository, digest, size }: PlacedBlob, client: Registr
     message: found === undefined ? 'the repository does not have it' : `it has ${found} bytes, the bundle ${size}`,
     remedy: 'import the bundle again: it sends what is missing',
   });
-}
-
-async function collect(work: () => Promise<void>): Promise<Problem[]> {
-  try {
-    await work();
-    return [];
-  } catch (error) {
-    if (error instanceof ItemsFailed) return error.errors.map(({ problem }) => problem);
-    throw error;
-  }
 }

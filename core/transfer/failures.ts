@@ -1,7 +1,7 @@
 import type { ParkedItem } from '../../contracts/operations.ts';
 import { asSealiftError, type SealiftError } from '../errors.ts';
 import type { Limiter } from './concurrency.ts';
-import type { Side } from '../../contracts/errors.ts';
+import type { Problem, Side } from '../../contracts/errors.ts';
 
 /** Several items of one step failed; all the others are done. */
 export class ItemsFailed extends Error {
@@ -52,4 +52,15 @@ export async function forEachItem<T>(
   );
   options.signal.throwIfAborted();
   if (failures.length > 0) throw new ItemsFailed(failures);
+}
+
+/** Runs work that goes through all items, and gives what failed instead of throwing it. @throws whatever is not ItemsFailed */
+export async function problemsOf(work: () => Promise<void>): Promise<Problem[]> {
+  try {
+    await work();
+    return [];
+  } catch (error) {
+    if (error instanceof ItemsFailed) return error.errors.map(({ problem }) => problem);
+    throw error;
+  }
 }

@@ -1,6 +1,7 @@
 import type { Problem } from '../../../contracts/errors.ts';
-import type { ActivityProgress, OperationResult, OperationState } from '../../../contracts/operations.ts';
+import type { OperationResult, OperationState } from '../../../contracts/operations.ts';
 import type { ResultDocument } from '../../context.ts';
+import type { ActivityView } from '../../operations/operation-view.ts';
 import { problemLines } from '../errors.ts';
 import { printable } from '../format.ts';
 import type { ProgressView } from '../status/progress-view.ts';
@@ -19,15 +20,7 @@ export interface OperationDescription {
   ui: string | null;
   state: OperationState | null;
   progress: ProgressView;
-  activities: {
-    id: string;
-    name: string;
-    attempt: number;
-    started: boolean;
-    worker: string;
-    progress?: ActivityProgress;
-    lastProblem?: Problem;
-  }[];
+  activities: ActivityView[];
   /** why it failed */
   problems: Problem[];
   result: OperationResult | null;
