@@ -83,6 +83,7 @@ export function absoluteLocation(location: string, cwd: string): string {
 /** The path of a bundle, made absolute. @throws CliError InvalidInput for a URL: its bytes are read where they lie, many times */
 export function bundlePath(given: string, cwd: string): string {
   if (!/^[a-z][a-z0-9+.-]+:\/\//i.test(given)) return resolve(cwd, given);
+  refuseCredentials(given, given);
   throw new CliError('InvalidInput', {
     operation: 'open bundle',
     subject: withoutCredentials(given),
