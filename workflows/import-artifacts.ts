@@ -52,7 +52,9 @@ async function importWith(
   if (uploads.length > 0) {
     operation.phase('verifying', { items: blobs, bytes });
     const summary = `hash ${count(blobs, 'blob')}, ${formatBytes(bytes)}`;
-    await operation.step(() => verifyBlobs.executeWithOptions({ summary }, [{ input }]));
+    await operation.step(() => verifyBlobs.executeWithOptions({ summary }, [{ input, skip: skip() }]), {
+      skippable: true,
+    });
     operation.failIfAnyFailed();
     operation.phase('transferring', { items: blobs, bytes });
     await operation.batches(uploads, BATCH_WINDOW, (batch) =>

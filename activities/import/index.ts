@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
 import type { Batch, ImportArtifactsInput } from '../../contracts/operations.ts';
 import { openBundle, type Bundle } from '../../core/bundle/reader.ts';
-import { checkDestination, loadImportPlan } from '../../core/import/check.ts';
+import { checkDestination, loadImportPlan, openForWriting } from '../../core/import/check.ts';
 import { summarizeImport } from '../../core/import/finish.ts';
+import type { ImportPlan } from '../../core/import/plan-types.ts';
 import { OUTCOMES, publishBatch } from '../../core/import/publish.ts';
 import { pushBatch, TRAFFIC, type PushTools } from '../../core/import/push.ts';
 import { UploadSessions } from '../../core/import/sessions.ts';
@@ -56,11 +57,17 @@ export function createImportActivities(deps: ImportDependencies) {
   return {
     /** Reads the bundle's structure, all of it: what is truncated, foreign or hostile is refused here. */
     openBundle: (step: Step) => run('open bundle', step, (tools) => open(tools, step.input)),
-    /** Finds out what the registry lacks and whether it may be written to. */
+    /** Finds out what the registry lacks. */
     checkDestination: (step: SkippingStep) =>
       run('check destination', step, (tools, hooks) => check(tools, step, hooks)),
-    /** Hashes every blob that will be sent, before the first is. */
-    verifyBlobs: (step: Step) => run('verify blobs', step, verify),
+    /** Hashes every blob that will be sent; only then is the registry asked whether it takes them. */
+    verifyBlobs: (step: SkippingStep) =>
+      run('verify blobs', step, async (tools, hooks) => {
+        const plan = await loadImportPlan(tools.folder);
+        const uploads = plan.uploads.filter(({ digest }) => !step.skip.includes(digest));
+        await verify(uploads, tools, hooks);
+        await openForWriting(plan, step.skip, tools, hooks);
+      }),
     /** Sends one batch of blobs, each to one repository. */
     pushBlobs: (step: BatchStep) => run('push blobs', step, (tools, hooks) => pushBatch(step, tools, hooks)),
     /** Mounts, manifests, signatures, and tags last. */
@@ -116,8 +123,11 @@ async function check(tools: PushTools, { input, skip }: SkippingStep, hooks: Wor
   };
 }
 
-async function verify({ bundle, folder, pool, limiter }: PushTools, hooks: WorkHooks): Promise<void> {
-  const { uploads } = await loadImportPlan(folder);
+async function verify(
+  uploads: ImportPlan['uploads'],
+  { bundle, folder, pool, limiter }: PushTools,
+  hooks: WorkHooks,
+): Promise<void> {
   const stamp = await fileStamp(bundle);
   const lines = await folder.readLines<[string, string]>(VERIFIED);
   const verified = new Set(lines.filter(([of]) => of === stamp).map(([, digest]) => digest));

@@ -22,11 +22,9 @@ export interface CheckTools {
 }
 
 /**
- * Compares the bundle with the registry, before a byte is sent: what is complete, which blobs each repository lacks, and
- * whether everything that lacks something may be written to. Missing projects, bad credentials and the like are found
- * here, all of them at once.
+ * Compares the bundle with the registry: what is complete, and which blobs each repository lacks. Only reads.
  * @param skip references or repositories that the operator leaves out
- * @throws ItemsFailed naming every repository that can't be written
+ * @throws ItemsFailed naming every item that can't be looked up
  */
 export async function checkDestination(
   all: Target[],
@@ -44,14 +42,27 @@ export async function checkDestination(
     meter.finish(target.reference, 0);
   });
   const wanted = await wantedBlobs(tools.bundle, incomplete);
-  const repositories = [...wanted.keys()].sort();
-  const byRepository = { ...about, operation: 'open for writing', id: (repository: string) => repository };
-  await forEachItem(repositories, tools.limiter, byRepository, (repository) => probe(tools.client, repository));
   const plan = layDown(wanted, await presentBlobs(wanted, tools, hooks), incomplete);
   plan.unchanged = targets.length - incomplete.length;
   plan.leftOut = all.filter((target) => !targets.includes(target)).map(({ reference }) => reference);
   await tools.folder.writeJson(PLAN, plan);
   return plan;
+}
+
+/**
+ * Asks whether every repository that lacks something may be written to, before a byte is sent: missing projects and
+ * missing rights are found all at once.
+ * @throws ItemsFailed naming every repository that can't be written
+ */
+export async function openForWriting(
+  plan: ImportPlan,
+  skip: readonly string[],
+  { client, limiter }: Pick<CheckTools, 'client' | 'limiter'>,
+  { signal }: WorkHooks,
+): Promise<void> {
+  const repositories = new Set(plan.targets.map(({ repository }) => repository).filter((name) => !skip.includes(name)));
+  const about = { side: 'destination', operation: 'open for writing', signal, id: (name: string) => name } as const;
+  await forEachItem([...repositories].sort(), limiter, about, (repository) => probe(client, repository));
 }
 
 /** The plan that `checkDestination` made last. @throws Error when there is none */

@@ -75,7 +75,8 @@ class Publisher {
   async publish(target: Target): Promise<PublishOutcome['outcome']> {
     const { bundle } = this.#tools;
     const { manifests, blobs } = await closureOf(bundle, target);
-    if (this.#skip.has(target.reference) || blobs.some(({ digest }) => this.#skip.has(digest))) return 'skipped';
+    const left = this.#skip.has(target.reference) || this.#skip.has(target.repository);
+    if (left || blobs.some(({ digest }) => this.#skip.has(digest))) return 'skipped';
     await Promise.all(blobs.map((blob) => this.#mount(target.repository, blob)));
     const attached = new Set(target.attached.map(({ digest }) => digest));
     for (const { digest } of manifests) {

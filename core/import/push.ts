@@ -51,7 +51,8 @@ export async function pushBatch(
   const about = { side: 'destination', operation: 'push blob', signal: hooks.signal } as const;
   const blobs = plan.uploads.slice(before, before + items);
   await forEachItem(blobs, tools.limiter, { ...about, id: ({ digest }) => digest }, async (blob) => {
-    if (!request.skip.includes(blob.digest) && !done.has(`${blob.repository}@${blob.digest}`)) {
+    const left = request.skip.includes(blob.digest) || request.skip.includes(blob.repository);
+    if (!left && !done.has(`${blob.repository}@${blob.digest}`)) {
       await pushBlob(blob, undefined, sessions, meter, tools, hooks).finally(() => meter.drop(blob.digest));
     }
     meter.finish(blob.digest, blob.size);

@@ -34,7 +34,11 @@ function writes() {
   return ground.destination.exchanges.filter(({ method }) => method !== 'GET' && method !== 'HEAD');
 }
 
-async function expectRefused(name: string, bytes: Uint8Array, problem: Omit<ExpectedProblem, 'side'>): Promise<void> {
+async function expectRefused(
+  name: string,
+  bytes: Uint8Array,
+  problem: Omit<ExpectedProblem, 'side'> & Partial<Pick<ExpectedProblem, 'side'>>,
+): Promise<void> {
   const before = writes().length;
   expectProblems(await importTar(name, bytes), 4, [{ side: 'source', ...problem }]);
   expect(writes().slice(before)).toEqual([]);
@@ -111,17 +115,10 @@ describe('a broken tar is refused before anything is written to the registry', (
     await expectRefused('manifest', flipped(offsetOf(digest) + 5), { type: 'BundleCorrupt', message });
   });
 
-  it('with a flipped bit in a layer: asked whether it may write, the registry gets nothing', async () => {
+  it('with a flipped bit in a layer', async () => {
     const { digest } = sample.image.layers[0]!;
-    const before = writes().length;
     const message = new RegExp(`${digest.slice(7)} at byte ${offsetOf(digest)} .*altered`);
-    expectProblems(await importTar('layer', flipped(offsetOf(digest) + 5)), 4, [
-      { type: 'BundleCorrupt', side: 'local', message },
-    ]);
-    // "may I write here?" can only be asked by beginning an upload; each was given up, and no byte was sent
-    const asked = writes().slice(before);
-    expect(asked.filter(({ method, up }) => !['POST', 'DELETE'].includes(method) || up > 0)).toEqual([]);
-    expect(asked.filter(({ method }) => method === 'DELETE')).toHaveLength(asked.length / 2);
+    await expectRefused('layer', flipped(offsetOf(digest) + 5), { type: 'BundleCorrupt', side: 'local', message });
   });
 
   it('compressed, foreign, or no tar at all', async () => {
