@@ -1,9 +1,4 @@
-import type { Digest } from './descriptor.ts';
-
-/**
- * Where bytes come from and where they go. A move is `(source, sink, digest, size)`: download is http -> file, upload is
- * file -> http, mirror is http -> http, verification is file -> nothing. Runs in a worker thread; plain data only.
- */
+/** How a mover thread reaches an HTTP server, with everything that takes thinking done before: plain data, to be posted. */
 export interface HttpTarget {
   url: string;
   headers: Record<string, string>;
@@ -14,19 +9,9 @@ export interface HttpTarget {
   proxy?: string;
 }
 
+/** Where a blob lies in a file. */
 export interface FileSpan {
   path: string;
   /** byte offset of the blob in the file */
   offset: number;
-}
-
-/** What a move counts while it goes on; `resumed` bytes were not moved again. */
-export interface MoveProgress {
-  moved: number;
-  resumed: number;
-}
-
-export interface BlobMove {
-  digest: Digest;
-  size: number;
 }

@@ -3,7 +3,6 @@ import type { ExportArtifactsInput } from '../../contracts/operations.ts';
 import type { PartialBundle, RemainingBlob } from '../bundle/partial-bundle.ts';
 import { SealiftError } from '../errors.ts';
 import { fileOrigin, registryOrigin, type Remotes } from '../oci/remotes.ts';
-import { cutBatches } from '../transfer/batches.ts';
 import type { Limiter } from '../transfer/concurrency.ts';
 import { downloadBlob, moveError } from '../transfer/download.ts';
 import { forEachItem } from '../transfer/failures.ts';
@@ -45,14 +44,11 @@ export async function fetchBatch(
 ): Promise<void> {
   const { folder, bundles } = tools;
   const { plan } = await loadPlan(folder, request.planDigest);
-  const { start, end } = cutBatches(plan.blobs.map(({ size }) => size))[request.batch]!;
+  const { start, end, bytes } = plan.batches[request.batch]!;
   const planned = new Map(plan.blobs.slice(start, end).map((blob) => [blob.digest, blob]));
   await bundles.use(input.output, folder, request.planDigest, async (bundle) => {
     const remaining = new Map((await bundle.remaining()).map((blob) => [blob.descriptor.digest, blob]));
-    const meter = new ProgressMeter(hooks, {
-      items: planned.size,
-      bytes: [...planned.values()].reduce((sum, { size }) => sum + size, 0),
-    });
+    const meter = new ProgressMeter(hooks, { items: planned.size, bytes });
     const notes = new Notes(bundle);
     try {
       const side = { side: 'source', operation: 'fetch blob' } as const;

@@ -1,6 +1,6 @@
 import type { SkippedItem } from '../../contracts/bill-of-materials.ts';
 import type { Descriptor, Digest } from '../../contracts/descriptor.ts';
-import type { Batch } from '../../contracts/operations.ts';
+import type { CutBatch } from '../transfer/batches.ts';
 
 /** Where the bytes of a blob can be had; tried in order. */
 export type BlobFrom =
@@ -37,7 +37,7 @@ export interface ExportPlan {
   planDigest: Digest;
   metadata: Descriptor[];
   blobs: PlannedBlob[];
-  batches: Batch[];
+  batches: CutBatch[];
   images: number;
   charts: number;
   files: number;

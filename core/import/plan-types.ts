@@ -1,6 +1,6 @@
 import type { ItemKind } from '../../contracts/bill-of-materials.ts';
 import type { Descriptor, Digest } from '../../contracts/descriptor.ts';
-import type { Batch } from '../../contracts/operations.ts';
+import type { CutBatch } from '../transfer/batches.ts';
 
 /** One item of the bundle and where it goes: `repository:tag` below the destination host. */
 export interface Target {
@@ -21,12 +21,12 @@ export interface MissingBlob extends Pick<Descriptor, 'digest' | 'size'> {
 export interface ImportPlan {
   /** sent once each, largest first */
   uploads: MissingBlob[];
-  uploadBatches: Batch[];
+  uploadBatches: CutBatch[];
   /** digest -> the repository of the destination that has it, or will after its upload */
   homes: Record<Digest, string>;
   /** what is not complete in the destination, to be published */
   targets: Target[];
-  publishBatches: Batch[];
+  publishBatches: CutBatch[];
   /** how many were found complete */
   unchanged: number;
   /** references that the operator left out before the plan was made */

@@ -30,8 +30,8 @@ export async function publishBatch(
   hooks: WorkHooks,
 ): Promise<void> {
   const plan = await loadImportPlan(tools.folder);
-  const before = plan.publishBatches.slice(0, request.batch).reduce((sum, { items }) => sum + items, 0);
-  const targets = plan.targets.slice(before, before + plan.publishBatches[request.batch]!.items);
+  const { start, end } = plan.publishBatches[request.batch]!;
+  const targets = plan.targets.slice(start, end);
   const settled = new Set((await tools.folder.readLines<PublishOutcome>(OUTCOMES)).map(({ reference }) => reference));
   const publisher = new Publisher(plan, tools, hooks, await UploadSessions.load(tools.folder), new Set(request.skip));
   const meter = new ProgressMeter(hooks, { items: targets.length, bytes: 0 });

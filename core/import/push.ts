@@ -41,15 +41,14 @@ export async function pushBatch(
   hooks: WorkHooks,
 ): Promise<void> {
   const plan = await loadImportPlan(tools.folder);
-  const before = plan.uploadBatches.slice(0, request.batch).reduce((sum, { items }) => sum + items, 0);
-  const { items, bytes } = plan.uploadBatches[request.batch]!;
+  const { items, bytes, start, end } = plan.uploadBatches[request.batch]!;
   const sessions = await UploadSessions.load(tools.folder);
   const done = new Set(
     (await tools.folder.readLines<PushTraffic>(TRAFFIC)).map(({ repository, digest }) => `${repository}@${digest}`),
   );
   const meter = new ProgressMeter(hooks, { items, bytes });
   const about = { side: 'destination', operation: 'push blob', signal: hooks.signal } as const;
-  const blobs = plan.uploads.slice(before, before + items);
+  const blobs = plan.uploads.slice(start, end);
   await forEachItem(blobs, tools.limiter, { ...about, id: ({ digest }) => digest }, async (blob) => {
     const left = request.skip.includes(blob.digest) || request.skip.includes(blob.repository);
     if (!left && !done.has(`${blob.repository}@${blob.digest}`)) {

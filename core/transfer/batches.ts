@@ -4,12 +4,15 @@ import type { Batch } from '../../contracts/operations.ts';
 const BATCH_BYTES = 1024 ** 3;
 const BATCH_ITEMS = 100;
 
-/** Cuts items, given in the order they should move, into batches: `[start, end)` positions go with each. */
-export function cutBatches(
-  sizes: readonly number[],
-  limits = { bytes: BATCH_BYTES, items: BATCH_ITEMS },
-): (Batch & { start: number; end: number })[] {
-  const batches: (Batch & { start: number; end: number })[] = [];
+/** A batch with the positions of its items in the order they were cut in: `[start, end)`. */
+export interface CutBatch extends Batch {
+  start: number;
+  end: number;
+}
+
+/** Cuts items, given in the order they should move, into batches. */
+export function cutBatches(sizes: readonly number[], limits = { bytes: BATCH_BYTES, items: BATCH_ITEMS }): CutBatch[] {
+  const batches: CutBatch[] = [];
   let start = 0;
   let bytes = 0;
   for (let at = 0; at <= sizes.length; at++) {
