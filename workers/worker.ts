@@ -22,6 +22,7 @@ import { MoverPool } from '../core/transfer/pool.ts';
 import { WorkFolder } from '../core/transfer/work-folder.ts';
 import { sourceNamed } from '../plugins/sources/index.ts';
 import { payloadCodecs } from './codec.ts';
+import { runUntil, serveHostQueue } from './host-queue.ts';
 
 /** Activities told to stop have this long to put down what they have. */
 const GRACE = '10 seconds';
@@ -40,24 +41,32 @@ export async function startWorker(target: TemporalTarget, paths: HostPaths): Pro
   const options = { connection, identity, namespace: target.namespace, ...(await commonOptions()) };
   const queue = hostTaskQueue(id);
   const activities = createActivities(paths, queue, pool, bundles);
-  const workers = await Promise.all([
-    Worker.create({ ...options, ...workflowCode(), taskQueue: sharedTaskQueue, activities }),
-    Worker.create({ ...options, taskQueue: queue, activities }),
-  ]);
-  const running = Promise.all(workers.map((worker) => worker.run()));
-  const done = running
+  const stop = new AbortController();
+  const hostWork = {
+    create: () => Worker.create({ ...options, taskQueue: queue, activities }),
+    letGo: () => bundles.closeAll(),
+  };
+  const shared = Worker.create({ ...options, ...workflowCode(), taskQueue: sharedTaskQueue, activities });
+  // the first to end, by order or by failure, ends the other
+  const running = [
+    shared.then((worker) => runUntil(worker, stop.signal)),
+    serveHostQueue(paths, target, hostWork, stop.signal),
+  ].map((part) => part.finally(() => stop.abort()));
+  const done = Promise.allSettled(running)
+    .then(() => Promise.all(running))
     .then(() => undefined)
     .finally(async () => {
-      await bundles.closeAll();
       await pool.close();
       await connection.close();
     });
   done.catch(() => undefined);
+  // a server that won't have this worker says so here
+  await shared.catch(() => done);
   return {
     identity,
     done,
     async stop() {
-      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+      stop.abort();
       await done;
     },
   };
