@@ -7,6 +7,7 @@ import { forEachItem } from '../transfer/failures.ts';
 import { ProgressMeter, type WorkHooks } from '../transfer/progress.ts';
 import type { WorkFolder } from '../transfer/work-folder.ts';
 import type { ImportPlan, MissingBlob, Target } from './plan-types.ts';
+import { UploadSessions } from './sessions.ts';
 import { closureOf } from './targets.ts';
 
 const PLAN = 'plan.json';
@@ -50,19 +51,32 @@ export async function checkDestination(
 }
 
 /**
- * Asks whether every repository that lacks something may be written to, before a byte is sent: missing projects and
- * missing rights are found all at once.
+ * Opens an upload in every repository that will be written, before a byte is sent: to this question alone every registry
+ * answers "may I write here?", and missing projects and rights are found all at once. The upload is that of the largest
+ * blob the repository will get; where it gets none, it is given up.
  * @throws ItemsFailed naming every repository that can't be written
  */
 export async function openForWriting(
   plan: ImportPlan,
   skip: readonly string[],
-  { client, limiter }: Pick<CheckTools, 'client' | 'limiter'>,
+  { client, limiter, folder }: Pick<CheckTools, 'client' | 'limiter' | 'folder'>,
   { signal }: WorkHooks,
 ): Promise<void> {
+  const sessions = await UploadSessions.load(folder);
+  const largest = new Map<string, Digest>();
+  for (const { repository, digest } of plan.uploads) {
+    if (!skip.includes(digest) && !largest.has(repository)) largest.set(repository, digest);
+  }
   const repositories = new Set(plan.targets.map(({ repository }) => repository).filter((name) => !skip.includes(name)));
   const about = { side: 'destination', operation: 'open for writing', signal, id: (name: string) => name } as const;
-  await forEachItem([...repositories].sort(), limiter, about, (repository) => probe(client, repository));
+  await forEachItem([...repositories].sort(), limiter, about, async (repository) => {
+    const digest = largest.get(repository);
+    if (digest !== undefined && sessions.of(repository, digest) !== undefined) return;
+    const begun = await client.mountOrBegin(repository, digest ?? NO_BLOB);
+    if (begun.mounted) return;
+    if (digest !== undefined) await sessions.note(repository, digest, begun.location);
+    else await client.abandonUpload(begun.location).catch(() => undefined);
+  });
 }
 
 /** The plan that `checkDestination` made last. @throws Error when there is none */
@@ -92,14 +106,8 @@ async function wantedBlobs(bundle: Bundle, targets: Target[]): Promise<Map<strin
   return wanted;
 }
 
-/** Begins an upload and gives it up: the only question to which every registry answers "may I write here?". */
-async function probe(client: RegistryClient, repository: string): Promise<void> {
-  const begun = await client.mountOrBegin(repository, PROBE_DIGEST);
-  if (!begun.mounted) await client.abandonUpload(begun.location).catch(() => undefined);
-}
-
-/** of no bytes at all; never uploaded */
-const PROBE_DIGEST: Digest = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+/** Digest of no bytes at all; never uploaded. */
+const NO_BLOB: Digest = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
 /** digest -> repositories that have it */
 async function presentBlobs(

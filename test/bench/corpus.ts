@@ -12,24 +12,33 @@ export interface CorpusImage {
   image: GeneratedImage;
 }
 
+/** 36 images over 80 blobs, 1.4 GB: 44 layers, three of which lie below twelve images each. */
+export interface ImageSet {
+  /** what lies below the images, as the bench prints it */
+  name: string;
+  images: CorpusImage[];
+  /** one unpacked OCI layout for each image, over the same files: what `crane push` reads */
+  layouts: string[];
+  /** distinct blobs without manifests, and their bytes */
+  blobs: number;
+  bytes: number;
+  /** bytes of all images, each for itself: what is sent by a tool that knows of one image at a time */
+  bytesOneByOne: number;
+}
+
 export interface Corpus {
   /** storage folder of a distribution registry that has everything */
   registry: string;
-  /** one unpacked OCI layout with the large images */
+  /** one unpacked OCI layout with all large images */
   layout: string;
-  /** one unpacked OCI layout for each large image, over the same files: what `crane push` reads */
-  layouts: string[];
-  /** 36 images over 80 blobs, 1.4 GB */
-  images: CorpusImage[];
+  /** with small base layers, and with base layers as large as those of Debian and Ubuntu */
+  sets: [small: ImageSet, usual: ImageSet];
   /** 1,000 images of one small layer each */
   tiny: CorpusImage[];
-  /** of the large images: distinct blobs without manifests */
-  blobs: number;
-  bytes: number;
 }
 
 /** Part of the folder's name: a changed corpus is made anew. */
-const version = 'v1';
+const version = 'v2';
 
 const megabyte = 1_000_000;
 
@@ -39,20 +48,38 @@ const layerSizes = [
   ...[2, 1.6, 1.2, 0.9, 0.6, 0.4, 0.25, 0.15, 0.08, 0.04, 0.02, 0.01, 0.005, 0.002, 0.0002, 0.00001],
 ].map((size) => Math.round(size * megabyte));
 
-/** Base layers of 9, 8 and 7 MB, one below each image. Larger ones would favour us: we mount what the peers send again. */
-const bases = [19, 20, 21];
+/** Positions of the three base layers. How much images share is what tells tools that mount from tools that send again. */
+const bases = {
+  small: { name: 'base layers of 9, 8 and 7 MB', positions: [19, 20, 21] },
+  usual: { name: 'base layers of 36, 30 and 26 MB', positions: [11, 12, 13] },
+};
 
 function layerAt(position: number): SharedLayer {
   return { seed: `bench layer ${position}`, size: layerSizes[position] ?? 0 };
 }
 
-function largeImages(): CorpusImage[] {
-  return Array.from({ length: 36 }, (_, number) => {
-    const base = bases[number % bases.length] ?? 0;
-    const positions = [...new Set([base, number, 36 + (number % 8)])];
-    const image = generateImage({ seed: `bench image ${number}`, layers: positions.map(layerAt) });
-    return { repository: `bench/image-${String(number).padStart(2, '0')}`, tag: 'v1', image };
+function imageSet(kind: keyof typeof bases, layouts: string): ImageSet {
+  const { name, positions } = bases[kind];
+  const images = Array.from({ length: 36 }, (_, number): CorpusImage => {
+    const base = positions[number % positions.length] ?? 0;
+    const layers = [...new Set([base, number, 36 + (number % 8)])].map(layerAt);
+    const image = generateImage({ seed: `bench ${kind} ${number}`, layers });
+    return { repository: `bench/${kind}-${String(number).padStart(2, '0')}`, tag: 'v1', image };
   });
+  const all = images.flatMap(({ image }) => image.blobs);
+  const distinct = new Map(all.map(({ digest, size }) => [digest, size]));
+  return {
+    name,
+    images,
+    layouts: images.map(({ image }) => join(layouts, image.root.digest.slice(7))),
+    blobs: distinct.size,
+    bytes: sum(distinct.values()),
+    bytesOneByOne: sum(all.map(({ size }) => size)),
+  };
+}
+
+function sum(sizes: Iterable<number>): number {
+  return [...sizes].reduce((total, size) => total + size, 0);
 }
 
 function tinyImages(): CorpusImage[] {
@@ -71,16 +98,17 @@ function tinyImages(): CorpusImage[] {
 export async function prepareCorpus(say: (line: string) => void): Promise<Corpus> {
   const folder = join(projectRoot, '.cache', 'bench', version);
   say('describing the corpus (hashes 1.4 GB)');
-  const images = largeImages();
-  const tiny = tinyImages();
   const paths = {
     registry: join(folder, 'registry'),
     layout: join(folder, 'layout'),
     layouts: join(folder, 'layouts'),
   };
+  const sets: Corpus['sets'] = [imageSet('small', paths.layouts), imageSet('usual', paths.layouts)];
+  const tiny = tinyImages();
   const complete = join(folder, 'complete');
   if (!(await exists(complete))) {
     await rm(folder, { recursive: true, force: true });
+    const images = sets.flatMap((set) => set.images);
     say('writing layouts');
     await writeLayout(paths.layout, images.map(named));
     for (const one of images)
@@ -89,16 +117,7 @@ export async function prepareCorpus(say: (line: string) => void): Promise<Corpus
     await fillRegistry(paths.registry, [...images, ...tiny]);
     await writeFile(complete, '');
   }
-  const blobs = new Map(images.flatMap(({ image }) => image.blobs.map((blob) => [blob.digest, blob.size])));
-  return {
-    registry: paths.registry,
-    layout: paths.layout,
-    layouts: images.map(({ image }) => join(paths.layouts, image.root.digest.slice(7))),
-    images,
-    tiny,
-    blobs: blobs.size,
-    bytes: [...blobs.values()].reduce((sum, size) => sum + size, 0),
-  };
+  return { registry: paths.registry, layout: paths.layout, sets, tiny };
 }
 
 function named({ repository, image }: CorpusImage): { name: string; image: GeneratedImage } {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { findTool, requireTool } from '../helpers/paths.ts';
 import { runOk } from '../helpers/processes.ts';
 import type { TestRegistry } from '../helpers/registry.ts';
-import type { Corpus } from './corpus.ts';
+import type { Corpus, ImageSet } from './corpus.ts';
 import type { Contender } from './measure.ts';
 
 /** Their parallelism is left as they ship it; each has the input it reads fastest. */
@@ -16,9 +16,9 @@ export interface Bench {
 }
 
 /** crane: everything into one tarball. skopeo: one process an image into one `oci:` layout, as its manual shows. */
-export async function exportPeers({ corpus, source, folder }: Bench): Promise<Contender[]> {
+export async function exportPeers({ source, folder }: Bench, { images }: ImageSet): Promise<Contender[]> {
   const crane = await requireTool('crane');
-  const references = corpus.images.map(({ repository, tag }) => `${source.host}/${repository}:${tag}`);
+  const references = images.map(({ repository, tag }) => `${source.host}/${repository}:${tag}`);
   const tarball = join(folder, 'crane.tar');
   const contenders: Contender[] = [
     {
@@ -45,12 +45,11 @@ export async function exportPeers({ corpus, source, folder }: Bench): Promise<Co
 }
 
 /** Each one process an image, from unpacked layouts (the unpacking is not counted), into the emptied registry. */
-export async function importPeers(bench: Bench): Promise<Contender[]> {
-  const { corpus, destination } = bench;
+export async function importPeers({ corpus, destination }: Bench, set: ImageSet): Promise<Contender[]> {
   const [oras, regctl, crane] = await Promise.all(['oras', 'regctl', 'crane'].map(requireTool));
-  const targets = corpus.images.map(({ repository, tag, image }, number) => ({
+  const targets = set.images.map(({ repository, tag, image }, number) => ({
     digest: image.root.digest,
-    layout: corpus.layouts[number] ?? '',
+    layout: set.layouts[number] ?? '',
     reference: `${destination.host}/${repository}:${tag}`,
   }));
   const each = async (

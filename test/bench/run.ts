@@ -1,11 +1,10 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { temporaryFolder } from '../helpers/paths.ts';
 import { startRegistry } from '../helpers/registry.ts';
 import { createSealiftHome } from '../helpers/sealift.ts';
 import { startTemporal } from '../helpers/temporal.ts';
-import { prepareCorpus } from './corpus.ts';
+import { prepareCorpus, type ImageSet } from './corpus.ts';
 import { inTurn, median, secondsOf, table, type Contender } from './measure.ts';
 import {
   costOf,
@@ -57,15 +56,15 @@ function print(text: string): void {
 }
 
 async function runExport(bench: Bench, ours: Ours | undefined, runs: number): Promise<void> {
-  const list = await writeList(bench, 'corpus.txt', bench.corpus.images);
+  const [set] = bench.corpus.sets;
+  const list = await writeList(bench, 'corpus.txt', set.images);
   const output = join(bench.folder, 'corpus.tar');
   const mine = ours === undefined ? [] : [exportOurs(ours.home, list, output)];
-  print(table('Export to one file', await inTurn([...mine, ...(await exportPeers(bench))], runs, say)));
+  print(table('Export to one file', await inTurn([...mine, ...(await exportPeers(bench, set))], runs, say)));
   const [first] = mine;
   if (ours === undefined || first === undefined) return;
   await first.prepare();
-  const { blobs } = bench.corpus;
-  print((await costOf(ours, 'export', blobs, output, () => first.run())).join('\n'));
+  print((await costOf(ours, 'export', set.blobs, output, () => first.run())).join('\n'));
   await using alone = await createSealiftHome(ours.temporal.env);
   // the running worker belongs to another home, so this command has to bring its own
   const without: Contender = { ...exportOurs(alone, list, output), name: 'sealift export, no worker running' };
@@ -73,19 +72,25 @@ async function runExport(bench: Bench, ours: Ours | undefined, runs: number): Pr
   print(`  export with a server but no worker running  ${(await secondsOf(() => without.run())).toFixed(2)} s`);
 }
 
-async function runImport(bench: Bench, ours: Ours | undefined, runs: number): Promise<void> {
+async function runImports(bench: Bench, ours: Ours | undefined, runs: number): Promise<void> {
+  for (const set of bench.corpus.sets) await runImport(bench, set, ours, runs);
+}
+
+async function runImport(bench: Bench, set: ImageSet, ours: Ours | undefined, runs: number): Promise<void> {
   const mine: Contender[] = [];
-  const bundle = join(bench.folder, 'corpus.tar');
+  const bundle = join(bench.folder, 'import.tar');
   if (ours !== undefined) {
-    const list = await writeList(bench, 'corpus.txt', bench.corpus.images);
-    if (!existsSync(bundle)) await sealift(ours.home, exportArguments(list, bundle));
+    const list = await writeList(bench, 'import.txt', set.images);
+    await sealift(ours.home, [...exportArguments(list, bundle), '--force']);
     mine.push(importOurs(ours.home, bundle, bench));
   }
-  print(table('Import into an empty registry', await inTurn([...mine, ...(await importPeers(bench))], runs, say)));
+  const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(2)} GB`;
+  const title = `Import into an empty registry: ${set.name}, ${gigabytes(set.bytes)}, image by image ${gigabytes(set.bytesOneByOne)}`;
+  print(table(title, await inTurn([...mine, ...(await importPeers(bench, set))], runs, say)));
   const [first] = mine;
   if (ours === undefined || first === undefined) return;
   await first.prepare();
-  print((await costOf(ours, 'import', bench.corpus.blobs, bundle, () => first.run())).join('\n'));
+  print((await costOf(ours, 'import', set.blobs, bundle, () => first.run())).join('\n'));
 }
 
 async function runNoop(bench: Bench, ours: Ours | undefined, runs: number): Promise<void> {
@@ -122,7 +127,6 @@ async function runFixed(bench: Bench, runs: number): Promise<void> {
 
 async function main({ runs, parts: chosen, peersOnly }: Settings): Promise<void> {
   const corpus = await prepareCorpus(say);
-  say(`corpus: ${corpus.images.length} images, ${corpus.blobs} blobs, ${(corpus.bytes / 1e9).toFixed(2)} GB`);
   await using folder = await temporaryFolder('bench');
   await using source = await startRegistry({ kind: 'distribution', dir: corpus.registry });
   await using destination = await startRegistry({ kind: 'distribution' });
@@ -132,7 +136,7 @@ async function main({ runs, parts: chosen, peersOnly }: Settings): Promise<void>
   const ours = needsOurs ? await startOurs(temporal, bench) : undefined;
   try {
     if (chosen.includes('export')) await runExport(bench, ours, runs);
-    if (chosen.includes('import')) await runImport(bench, ours, runs);
+    if (chosen.includes('import')) await runImports(bench, ours, runs);
     if (chosen.includes('noop')) await runNoop(bench, ours, runs);
     if (chosen.includes('fixed') && !peersOnly) await runFixed(bench, runs);
   } finally {
