@@ -3,6 +3,9 @@ import type { Digest } from './descriptor.ts';
 /** What a thing is, and so how it is fetched and where it lands: OCI content by reference, a file by URL. */
 export type ItemKind = 'image' | 'chart' | 'manifest' | 'file';
 
+/** What a file is a package of: which repository on the far side it belongs to. */
+export type PackageFormat = 'snap' | 'charm' | 'deb' | 'python' | 'helm';
+
 export interface Checksums {
   sha256?: string;
   sha512?: string;
@@ -19,6 +22,8 @@ export interface SourceItem {
   digest?: Digest;
   /** files and manifests: the hex checksums the source states */
   checksums?: Checksums;
+  /** files: what they are a package of */
+  package?: PackageFormat;
   /** `os/arch[/variant]` the source says it has; informational */
   platforms?: string[];
   /** where in the source it was found, e.g. `versionsBundles[1.30].cilium.operator` (first one when duplicates collapse) */
@@ -59,6 +64,7 @@ export interface BillItem {
   source: string;
   platforms?: string[];
   checksums?: Checksums;
+  package?: PackageFormat;
   /** digests of referrers and tag-attached signatures that came along, with the tag they go under on the far side */
   attached?: { digest: Digest; tag?: string }[];
 }

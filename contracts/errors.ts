@@ -75,6 +75,16 @@ export const errorKinds = {
   },
   DiskFull: { disposition: 'mendable', exitCode: 5, meaning: 'not enough room on the disk' },
   PathUnwritable: { disposition: 'mendable', exitCode: 5, meaning: 'a file or folder cannot be written' },
+  ToolMissing: {
+    disposition: 'mendable',
+    exitCode: 3,
+    meaning: 'a program that this input needs is not on the machine where the worker runs',
+  },
+  ToolFailed: {
+    disposition: 'mendable',
+    exitCode: 5,
+    meaning: 'a program that was run for a source ended with an error',
+  },
 
   DigestMismatch: {
     disposition: 'permanent',

@@ -1,4 +1,4 @@
-import type { SourceContents } from './bill-of-materials.ts';
+import type { BillOfMaterials, SourceContents } from './bill-of-materials.ts';
 
 /** What the operator asked of one source: its input files and the generic selections. */
 export interface SourceSelection {
@@ -9,6 +9,15 @@ export interface SourceSelection {
   providers: string[];
   /** the distribution's release to take, when the input lists several */
   release?: string;
+  /** what the plugin's own `options` were given, by name */
+  options?: Record<string, string[]>;
+}
+
+/** An option that one source alone understands: `--source-option NAME=VALUE`. */
+export interface SourceOption {
+  name: string;
+  /** one line for `--help` and the docs */
+  summary: string;
 }
 
 export interface SourceContext {
@@ -17,8 +26,76 @@ export interface SourceContext {
    * @throws SealiftError FileMissing, ConnectionFailed, ... with the subject named
    */
   read(location: string): Promise<Uint8Array>;
+  /** The names of the files in a local folder, sorted; undefined when the location is not a local folder. */
+  names(location: string): Promise<string[] | undefined>;
+  /**
+   * A small file (at most 32 MiB) inside a zip or squashfs archive that lies at a local path, without unpacking the archive.
+   * @returns undefined when the archive has no such entry
+   * @throws SealiftError FileMissing; InvalidInput when it is no such archive, or the entry lies about its size
+   */
+  readEntry(archive: string, entry: string): Promise<Uint8Array | undefined>;
+  /** Hex digest of a local file of any size. @throws SealiftError FileMissing */
+  hash(location: string, algorithm: 'sha256' | 'sha3-384'): Promise<string>;
+  /** A folder of the plugin's own on this machine; what it puts there stays until the export ends. */
+  scratch(): Promise<string>;
+  /**
+   * Runs a program of this machine to its end, with an empty standard input.
+   * @returns its standard output, or undefined when there is no such program
+   * @throws SealiftError ToolFailed with the end of its standard error when it ends with another status than 0
+   */
+  run(command: string, args: readonly string[], options?: RunOptions): Promise<string | undefined>;
   /** Says something the operator should know without stopping. */
   warn(message: string): void;
+}
+
+export interface RunOptions {
+  cwd?: string;
+  /** added to the environment of the worker */
+  env?: Record<string, string>;
+}
+
+/** What `sealift generate node-config --for <source>` was asked. */
+export interface NodeConfigRequest {
+  /** one of the generator's `modes`; undefined when it has none */
+  mode?: string;
+  /** the images that nodes will pull, as the bundle or the list names them, sorted */
+  images: string[];
+  /** what the bundle holds, when one was given */
+  billOfMaterials?: BillOfMaterials;
+  registry?: {
+    /** `host[:port]` */
+    host: string;
+    /** path below the host, without slashes at the ends; may be empty */
+    prefix: string;
+    plainHttp: boolean;
+    /** PEM */
+    ca?: string;
+    /** origin host -> path below `prefix`, as the import's --map */
+    map: Record<string, string>;
+  };
+  options: Record<string, string[]>;
+}
+
+/** A file for the far side, by a path relative to the output folder. */
+export type GeneratedFile = { path: string; executable?: true } & (
+  | { content: string }
+  /** the image as a tar that container runtimes import, made from the bundle; `platform` picks one of an index */
+  | { image: string; platform?: string }
+  /** a file of the bundle by its URL */
+  | { file: string }
+);
+
+/** What a distribution needs on the far side beside its images: configuration that lies as it must lie there. */
+export interface NodeConfigGenerator {
+  /** one line for `--help` and the docs */
+  summary: string;
+  modes: readonly string[];
+  options: readonly SourceOption[];
+  /**
+   * The same request gives the same files, in the order of their paths.
+   * @throws SealiftError InvalidInput naming the option
+   */
+  generate(request: NodeConfigRequest, context: Pick<SourceContext, 'read' | 'warn'>): Promise<GeneratedFile[]>;
 }
 
 /** A distribution that Sealift can carry. A plugin describes what is needed; it never transfers anything. */
@@ -29,6 +106,10 @@ export interface SourcePlugin {
   summary: string;
   /** which generic selections it understands */
   selections: readonly ('kubeVersions' | 'providers' | 'release')[];
+  /** which options of its own it understands */
+  options?: readonly SourceOption[];
+  /** what it can generate for the far side */
+  nodeConfig?: NodeConfigGenerator;
   /** whether this source recognises the content of an input file; used when --source is not given */
   recognises(content: string): boolean;
   /**

@@ -1,6 +1,10 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { SourceContents } from '../contracts/bill-of-materials.ts';
 import type { SourceSelection } from '../contracts/source-plugin.ts';
 import { createRemotes, type RemotesOptions } from '../core/oci/remotes.ts';
+import { createSourceContext } from '../core/sources/context.ts';
 import { sourceNamed } from '../plugins/sources/index.ts';
 
 type Options = Omit<RemotesOptions, 'side'>;
@@ -22,15 +26,17 @@ export async function listFrom(
   warn: (message: string) => void,
 ): Promise<SourceContents> {
   const remotes = createRemotes({ ...options, side: 'source' });
+  const scratch = await mkdtemp(join(tmpdir(), 'sealift-list-'));
   try {
     const listed: SourceContents[] = [];
     for (const selection of selections) {
-      listed.push(
-        await sourceNamed(selection.source).list(selection, { read: (location) => remotes.read(location), warn }),
-      );
+      const { source } = selection;
+      const read = (location: string): Promise<Uint8Array> => remotes.read(location);
+      const context = createSourceContext({ read, warn, scratch: join(scratch, source) });
+      listed.push(await sourceNamed(source).list(selection, context));
     }
     return { items: listed.flatMap(({ items }) => items), documents: listed.flatMap(({ documents }) => documents) };
   } finally {
-    await remotes.close();
+    await Promise.all([remotes.close(), rm(scratch, { recursive: true, force: true })]);
   }
 }

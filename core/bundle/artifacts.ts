@@ -131,6 +131,7 @@ const billItemShape = z.object({
   source: z.string(),
   platforms: stringsShape.exactOptional(),
   checksums: z.object({ sha256: z.string().exactOptional(), sha512: z.string().exactOptional() }).exactOptional(),
+  package: z.enum(['snap', 'charm', 'deb', 'python', 'helm']).exactOptional(),
   attached: z.array(z.object({ digest: digestShape, tag: z.string().exactOptional() })).exactOptional(),
 });
 

@@ -3,6 +3,7 @@ import type { Digest } from '../../contracts/descriptor.ts';
 import type { ExportArtifactsInput } from '../../contracts/operations.ts';
 import type { SourcePlugin } from '../../contracts/source-plugin.ts';
 import type { Remotes } from '../oci/remotes.ts';
+import { createSourceContext } from '../sources/context.ts';
 import type { WorkFolder } from '../transfer/work-folder.ts';
 
 /** What the sources said, kept in the work folder: documents as blobs, items as they are. */
@@ -37,13 +38,17 @@ export async function listContents(
 }
 
 function listSource(
-  tools: { remotes: Remotes; sourceNamed: (name: string) => SourcePlugin },
+  tools: { folder: WorkFolder; remotes: Remotes; sourceNamed: (name: string) => SourcePlugin },
   selection: ExportArtifactsInput['selections'][number],
   warn: (message: string) => void,
 ): Promise<SourceContents> {
-  return tools
-    .sourceNamed(selection.source)
-    .list(selection, { read: (location) => tools.remotes.read(location), warn });
+  const { source } = selection;
+  const context = createSourceContext({
+    read: (location) => tools.remotes.read(location),
+    warn,
+    scratch: tools.folder.file(`scratch/${source}`),
+  });
+  return tools.sourceNamed(source).list(selection, context);
 }
 
 /** What `listContents` of the same export found. @throws Error when it has not run */

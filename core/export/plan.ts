@@ -110,9 +110,9 @@ async function layDown(
   for (const document of contents.documents) await parts.addDocument(document, folder);
   const bill: BillOfMaterials = {
     schemaVersion: 1,
-    sources: input.selections.map(({ source, kubeVersions, providers, release }) => ({
+    sources: input.selections.map(({ source, kubeVersions, providers, release, options }) => ({
       name: source,
-      selection: { kubeVersions, providers, ...(release === undefined ? {} : { release: [release] }) },
+      selection: { ...options, kubeVersions, providers, ...(release === undefined ? {} : { release: [release] }) },
     })),
     platforms: [...input.platforms].sort(),
     items: parts.bill.sort((a, b) => (a.destination < b.destination ? -1 : a.destination > b.destination ? 1 : 0)),
@@ -173,6 +173,7 @@ class PlanParts {
       source: item.source,
       ...(item.platforms === undefined ? {} : { platforms: item.platforms }),
       ...(item.checksums === undefined ? {} : { checksums: item.checksums }),
+      ...(item.package === undefined ? {} : { package: item.package }),
       ...(resolved.attached.length === 0 ? {} : { attached: resolved.attached.map(attachedLine) }),
     });
   }

@@ -7,13 +7,18 @@ import { SealiftError } from '../errors.ts';
 export async function readLocal(location: string, side: Side): Promise<Uint8Array> {
   const path = location.startsWith('file:') ? fileURLToPath(location) : location;
   return readFile(path).catch((error: unknown) => {
-    throw new SealiftError('FileMissing', {
-      side,
-      operation: 'read file',
-      subject: path,
-      message: error instanceof Error ? error.message : String(error),
-      remedy: 'check the path; it is read on the machine where the worker runs',
-      cause: error,
-    });
+    throw readFailure(error, path, side);
+  });
+}
+
+/** Returned, not thrown. */
+export function readFailure(error: unknown, path: string, side: Side): SealiftError {
+  return new SealiftError('FileMissing', {
+    side,
+    operation: 'read file',
+    subject: path,
+    message: error instanceof Error ? error.message : String(error),
+    remedy: 'check the path; it is read on the machine where the worker runs',
+    cause: error,
   });
 }

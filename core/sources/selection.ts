@@ -18,7 +18,10 @@ export function selectionError(selection: SourceSelection, message: string, reme
  * Refuses a selection that a source would have to ignore, and one without an input file.
  * @throws SealiftError InvalidInput
  */
-export function checkSelection(plugin: Pick<SourcePlugin, 'name' | 'selections'>, selection: SourceSelection): void {
+export function checkSelection(
+  plugin: Pick<SourcePlugin, 'name' | 'selections' | 'options'>,
+  selection: SourceSelection,
+): void {
   if (selection.files.length === 0) {
     throw selectionError(selection, `source ${plugin.name} needs an input file`, 'name one with -f FILE');
   }
@@ -30,5 +33,11 @@ export function checkSelection(plugin: Pick<SourcePlugin, 'name' | 'selections'>
       `source ${plugin.name} has nothing that ${optionNames[kind]} could select`,
       `leave ${optionNames[kind]} out`,
     );
+  }
+  const known = (plugin.options ?? []).map(({ name }) => name);
+  for (const name of Object.keys(selection.options ?? {})) {
+    if (known.includes(name)) continue;
+    const remedy = known.length === 0 ? 'leave --source-option out' : `use one of: ${known.join(', ')}`;
+    throw selectionError(selection, `source ${plugin.name} has no option ${name}`, remedy);
   }
 }

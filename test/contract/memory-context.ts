@@ -1,5 +1,10 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import type { SourceContext } from '../../contracts/source-plugin.ts';
 import { SealiftError } from '../../core/errors.ts';
+import { readArchiveEntry } from '../../core/sources/archive-entry.ts';
 
 /** A SourceContext over a table of locations, which also remembers what a plugin did with it. */
 export interface MemoryContext extends SourceContext {
@@ -22,5 +27,31 @@ export function memoryContext(documents: Record<string, string | Uint8Array>): M
       message: 'there is no such document in this test',
     });
   }
-  return { reads, warnings, read, warn: (message) => warnings.push(message) };
+  async function onDisk<T>(location: string, use: (path: string) => Promise<T>): Promise<T> {
+    const folder = await mkdtemp(join(tmpdir(), 'sealift-memory-'));
+    try {
+      const path = join(folder, basename(location));
+      await writeFile(path, await read(location));
+      return await use(path);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }
+  return {
+    reads,
+    warnings,
+    read,
+    warn: (message) => warnings.push(message),
+    names: (location) => {
+      const below = Object.keys(documents).filter((path) => dirname(path) === location);
+      return Promise.resolve(below.length === 0 ? undefined : below.map((path) => basename(path)).sort());
+    },
+    readEntry: (archive, entry) => onDisk(archive, (path) => readArchiveEntry(path, entry)),
+    hash: async (location, algorithm) =>
+      createHash(algorithm)
+        .update(await read(location))
+        .digest('hex'),
+    scratch: () => Promise.reject(new Error('this test gives no scratch folder')),
+    run: () => Promise.resolve(undefined),
+  };
 }

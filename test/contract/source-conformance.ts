@@ -85,6 +85,7 @@ export function sourceConformance(plugin: SourcePlugin, folder: string): void {
       { providers: ['no-such-provider'] },
       { release: 'no-such-release' },
       { files: [] },
+      { options: { 'no-such-option': ['x'] } },
     ];
     for (const fields of asked) {
       const error = await failure(plugin.list(select(fields), context()));

@@ -1,0 +1,87 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, readdir } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
+import type { RunOptions, SourceContext } from '../../contracts/source-plugin.ts';
+import { SealiftError } from '../errors.ts';
+import { errorCode } from '../host/atomic-file.ts';
+import { readArchiveEntry } from './archive-entry.ts';
+import { readFailure } from './read-local.ts';
+
+const MAX_OUTPUT = 64 * 1024 * 1024;
+/** How much of a failed program's standard error is told. */
+const TOLD = 2000;
+
+/**
+ * What a source plugin may do on this machine.
+ * @param scratch made when it is first asked for
+ */
+export function createSourceContext(options: {
+  read: SourceContext['read'];
+  warn: SourceContext['warn'];
+  scratch: string;
+}): SourceContext {
+  const { read, warn } = options;
+  return {
+    read,
+    warn,
+    names,
+    readEntry: readArchiveEntry,
+    hash: hashFile,
+    async scratch() {
+      await mkdir(options.scratch, { recursive: true });
+      return options.scratch;
+    },
+    run: runTool,
+  };
+}
+
+async function names(location: string): Promise<string[] | undefined> {
+  try {
+    const entries = await readdir(location, { withFileTypes: true });
+    return entries
+      .filter((entry) => !entry.isDirectory())
+      .map(({ name }) => name)
+      .sort();
+  } catch (error) {
+    if (['ENOTDIR', 'ENOENT'].includes(errorCode(error) ?? '')) return undefined;
+    throw readFailure(error, location, 'source');
+  }
+}
+
+async function hashFile(location: string, algorithm: 'sha256' | 'sha3-384'): Promise<string> {
+  const hash = createHash(algorithm);
+  await pipeline(createReadStream(location), hash).catch((error: unknown) => {
+    throw readFailure(error, location, 'source');
+  });
+  return hash.digest('hex');
+}
+
+async function runTool(
+  command: string,
+  args: readonly string[],
+  { cwd, env }: RunOptions = {},
+): Promise<string | undefined> {
+  const running = promisify(execFile)(command, args, {
+    maxBuffer: MAX_OUTPUT,
+    env: { ...process.env, ...env },
+    ...(cwd === undefined ? {} : { cwd }),
+  });
+  running.child.stdin?.end();
+  try {
+    return (await running).stdout;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    const { stderr = '' } = error as { stderr?: string };
+    throw new SealiftError('ToolFailed', {
+      side: 'source',
+      operation: 'run',
+      subject: [command, ...args].join(' '),
+      message: stderr.trim().slice(-TOLD) || (error instanceof Error ? error.message : String(error)),
+      remedy: 'run the command by hand on the machine where the worker runs, and put right what it says',
+      cause: error,
+    });
+  }
+}
