@@ -92,7 +92,8 @@ export interface NodeConfigGenerator {
   modes: readonly string[];
   options: readonly SourceOption[];
   /**
-   * The same request gives the same files, in the order of their paths.
+   * The same request gives the same files, in the order of their paths. `context.read` of the `reference` of a document
+   * or file of `billOfMaterials` gives its bytes out of the bundle.
    * @throws SealiftError InvalidInput naming the option
    */
   generate(request: NodeConfigRequest, context: Pick<SourceContext, 'read' | 'warn'>): Promise<GeneratedFile[]>;
