@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { searchAttributeTypes } from '../contracts/search-attributes.ts';
@@ -235,7 +235,7 @@ describe('the worker image', () => {
 describe('deploy/worker-entrypoint.sh', () => {
   it('gives replicas on one disk one host id, also when they start together', async () => {
     await using folder = await temporaryFolder('replicas');
-    const start = async (replica: string): Promise<{ arguments: string; id: string }> => {
+    const start = async (replica: string): Promise<{ arguments: string; id: string; queue: string }> => {
       const env = {
         PATH: path,
         HOME: join(folder.path, replica),
@@ -244,12 +244,14 @@ describe('deploy/worker-entrypoint.sh', () => {
       };
       await mkdir(env.HOME);
       const said = await runOk(join(projectRoot, 'deploy', 'worker-entrypoint.sh'), ['worker', '--verbose'], { env });
-      return { arguments: said, id: await readFile(join(env.HOME, '.local/state/sealift/host-id'), 'utf8') };
+      const state = join(env.HOME, '.local/state/sealift');
+      const queue = await realpath(join(state, 'host-queue'));
+      return { arguments: said, id: await readFile(join(state, 'host-id'), 'utf8'), queue };
     };
     const replicas = await Promise.all(['a', 'b', 'c', 'd'].map(start));
     const later = await start('e');
     expect(later.id).toMatch(/^[0-9a-f]{12}\n$/);
-    for (const replica of replicas) expect(replica).toEqual({ arguments: 'worker --verbose\n', id: later.id });
+    for (const replica of replicas) expect(replica).toEqual({ ...later, arguments: 'worker --verbose\n' });
   });
 });
 

@@ -22,7 +22,8 @@ export async function serveHostQueue(
   work: { create(): Promise<Worker>; letGo(): Promise<void> },
   stop: AbortSignal,
 ): Promise<void> {
-  const lock = join(paths.state, 'workers', `${placeOf(target)}.lock`);
+  // a folder of its own: replicas in containers share it, with the id that names the queue
+  const lock = join(paths.state, 'host-queue', `${placeOf(target)}.lock`);
   while (!stop.aborted) {
     const release = await tryLock(lock);
     if (release === undefined) {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { HostPaths, WorkerInfo } from '../../contracts/host.ts';
@@ -108,11 +109,35 @@ describe('tryLock', () => {
 
   it('takes over what a killed process left behind, and only one of several does', async () => {
     const path = join(paths.state, 'lock');
-    await writeFileAtomically(path, JSON.stringify(await endedProcess()));
+    const unlock = await tryLock(path);
+    const own = JSON.parse(await readFile(path, 'utf8')) as object;
+    await unlock?.();
+    await writeFileAtomically(path, JSON.stringify({ ...own, ...(await endedProcess()) }));
     const taken = await Promise.all(Array.from({ length: 6 }, () => tryLock(path)));
     expect(taken.filter((unlock) => unlock !== undefined).length).toBeLessThanOrEqual(1);
     for (const unlock of taken) await unlock?.();
     expect(await tryLock(path)).toBeDefined();
+  });
+
+  it('believes a holder that it cannot see as long as the file is touched', async () => {
+    const path = join(paths.state, 'foreign-lock');
+    const elsewhere = { pid: process.pid, startTime: 'x', host: 'another-container', boot: 'b', pidSpace: '1' };
+    await writeFileOnce(path, JSON.stringify(elsewhere));
+    expect(await tryLock(path)).toBeUndefined();
+    const aMinuteAgo = new Date(Date.now() - 60_000);
+    await utimes(path, aMinuteAgo, aMinuteAgo);
+    const unlock = await tryLock(path);
+    expect(unlock).toBeDefined();
+    await unlock?.();
+  });
+
+  it('takes over the lock of a process that a reboot of this machine ended', async () => {
+    const path = join(paths.state, 'rebooted-lock');
+    const before = { pid: process.pid, startTime: 'x', host: hostname(), boot: 'another', pidSpace: '1' };
+    await writeFileOnce(path, JSON.stringify(before));
+    const unlock = await tryLock(path);
+    expect(unlock).toBeDefined();
+    await unlock?.();
   });
 });
 

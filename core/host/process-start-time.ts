@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { errorCode } from './atomic-file.ts';
 
@@ -24,7 +24,8 @@ export async function isSameProcess(pid: number, startTime: string): Promise<boo
 
 let boot: Promise<string | undefined> | undefined;
 
-function bootId(): Promise<string | undefined> {
+/** Tells one boot of a Linux machine from another; undefined elsewhere. */
+export function bootId(): Promise<string | undefined> {
   boot ??= readFile('/proc/sys/kernel/random/boot_id', 'utf8').then(
     (text) => text.slice(0, 8),
     () => undefined,
@@ -55,4 +56,10 @@ async function startTimeByPs(pid: number): Promise<string | undefined> {
   } catch {
     return undefined;
   }
+}
+
+/** Linux' pid namespace (namespaces(7)), in which a pid means something; empty where there is none. */
+export async function pidSpace(): Promise<string> {
+  const link = await readlink('/proc/self/ns/pid').catch(() => '');
+  return /\d+/.exec(link)?.[0] ?? '';
 }

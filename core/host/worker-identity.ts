@@ -1,5 +1,4 @@
-import { readlink } from 'node:fs/promises';
-import { isSameProcess, processStartTime } from './process-start-time.ts';
+import { isSameProcess, pidSpace, processStartTime } from './process-start-time.ts';
 
 /** What a worker's identity says. Written `<pid>@<hostId>#<startTime>#<pidSpace>`; Temporal shows it beside every attempt. */
 export interface WorkerIdentity {
@@ -33,10 +32,4 @@ export async function isDeadWorker(identity: string, hostId: string): Promise<bo
   if (worker?.hostId !== hostId || worker.startTime === 'unknown') return false;
   if (worker.pidSpace !== (await pidSpace())) return false;
   return !(await isSameProcess(worker.pid, worker.startTime));
-}
-
-/** Linux' pid namespace (namespaces(7)); empty where there is none. */
-async function pidSpace(): Promise<string> {
-  const link = await readlink('/proc/self/ns/pid').catch(() => '');
-  return /\d+/.exec(link)?.[0] ?? '';
 }
