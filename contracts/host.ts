@@ -2,7 +2,7 @@ import type { Digest } from './descriptor.ts';
 import type { BillOfMaterials, SourceContents } from './bill-of-materials.ts';
 import type { Problem } from './errors.ts';
 import type { RegistryOptions } from './operations.ts';
-import type { SourceSelection } from './source-plugin.ts';
+import type { SourcePlugin, SourceSelection } from './source-plugin.ts';
 
 /**
  * What the CLI needs of the machine it runs on. The CLI is a Temporal client and imports no machinery;
@@ -102,8 +102,11 @@ export interface LocalWorkers {
   isDead(identity: string): Promise<boolean>;
 }
 
+/** What the command line knows of a source. */
+export type SourceEntry = Pick<SourcePlugin, 'name' | 'summary' | 'selections' | 'options'>;
+
 export interface SourceCatalogue {
-  names(): Promise<{ name: string; summary: string; selections: readonly string[] }[]>;
+  names(): Promise<SourceEntry[]>;
   /** Which source an input file belongs to, by its content. @throws SealiftError InvalidInput when none or several fit */
   detect(file: string, pullFrom: Record<string, string>): Promise<string>;
   list(

@@ -18,6 +18,8 @@ export interface SourceOption {
   name: string;
   /** one line for `--help` and the docs */
   summary: string;
+  /** its value is the path of a file or folder: the command makes it absolute, since the worker runs elsewhere */
+  path?: true;
 }
 
 export interface SourceContext {
@@ -36,6 +38,8 @@ export interface SourceContext {
   readEntry(archive: string, entry: string): Promise<Uint8Array | undefined>;
   /** Hex digest of a local file of any size. @throws SealiftError FileMissing */
   hash(location: string, algorithm: 'sha256' | 'sha3-384'): Promise<string>;
+  /** The size of a local file in bytes. @throws SealiftError FileMissing */
+  size(location: string): Promise<number>;
   /** A folder of the plugin's own on this machine; what it puts there stays until the export ends. */
   scratch(): Promise<string>;
   /**
@@ -77,7 +81,12 @@ export interface NodeConfigRequest {
 }
 
 /** A file for the far side, by a path relative to the output folder. */
-export type GeneratedFile = { path: string; executable?: true } & (
+export type GeneratedFile = {
+  path: string;
+  executable?: true;
+  /** holds a credential: for its owner only */
+  secret?: true;
+} & (
   | { content: string }
   /** the image as a tar that container runtimes import, made from the bundle; `platform` picks one of an index */
   | { image: string; platform?: string }
@@ -105,6 +114,8 @@ export interface SourcePlugin {
   name: string;
   /** one line for `--help` and the docs */
   summary: string;
+  /** takes what any distribution may use, so it steps back where another source recognises a file too */
+  generic?: true;
   /** which generic selections it understands */
   selections: readonly ('kubeVersions' | 'providers' | 'release')[];
   /** which options of its own it understands */

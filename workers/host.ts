@@ -13,11 +13,14 @@ import { hostPaths } from '../core/host/paths.ts';
 import { spawnWorker } from '../core/host/spawn-worker.ts';
 import { isDeadWorker } from '../core/host/worker-identity.ts';
 import { workerRegistry } from '../core/host/worker-registry.ts';
-import { readLocal } from '../core/sources/read-local.ts';
+import { readStart } from '../core/sources/read-local.ts';
 import { createEmbeddedServer } from '../core/server/embedded-server.ts';
 
 /** The folder that holds bin/ and tools/: one up from workers/, two up when this runs from dist/workers. */
 const root = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '..' : '../..', import.meta.url));
+
+/** Bytes at the start of a local file that tell what it is: input files may be snaps and archives of any size. */
+const RECOGNISED_BY = 1024 * 1024;
 
 /** The machine as the CLI sees it. What a command doesn't need is not loaded. */
 export function createHost(env: NodeJS.ProcessEnv = process.env): SealiftHost {
@@ -94,13 +97,13 @@ function sourceCatalogue(paths: HostPaths, env: NodeJS.ProcessEnv): SourceCatalo
   return {
     async names() {
       const { sources } = await import('../plugins/sources/index.ts');
-      return sources.map(({ name, summary, selections }) => ({ name, summary, selections }));
+      return sources.map(({ name, summary, selections, options = [] }) => ({ name, summary, selections, options }));
     },
     async detect(file, pullFrom) {
       const { detectSource } = await import('../plugins/sources/index.ts');
       const content = isRemote(file)
         ? await (await import('./source-tools.ts')).readRemote(file, { ...common, pullFrom, registry: noOptions })
-        : await readLocal(file, 'source');
+        : await readStart(file, RECOGNISED_BY, 'source');
       return detectSource(Buffer.from(content).toString('utf8'), file).name;
     },
     async list(selections, options, warn) {

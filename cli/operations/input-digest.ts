@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import type { ExportArtifactsInput, ImportArtifactsInput } from '../../contracts/operations.ts';
 
@@ -24,9 +25,14 @@ export function importInputDigest(input: ImportArtifactsInput): string {
 async function contentDigest(file: string): Promise<string> {
   if (/^https?:/.test(file)) return '';
   const path = file.startsWith('file:') ? fileURLToPath(file) : file;
-  // an unreadable file is the source plugin's to complain about
-  const content = await readFile(path).catch(() => '');
-  return createHash('sha256').update(content).digest('hex');
+  const hash = createHash('sha256');
+  try {
+    await pipeline(createReadStream(path), hash);
+    return hash.digest('hex');
+  } catch {
+    // an unreadable file is the source plugin's to complain about, and a folder is not looked into
+    return '';
+  }
 }
 
 function digestOf(value: unknown): string {

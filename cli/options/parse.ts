@@ -14,6 +14,12 @@ export function collectPairs(value: string, earlier: Record<string, string> | un
   return { ...earlier, [key]: value.slice(split + 1) };
 }
 
+/** For repeatable `NAME=VALUE` options whose names may be given several times. @throws InvalidArgumentError */
+export function collectLists(value: string, earlier: Record<string, string[]> | undefined): Record<string, string[]> {
+  const [[name = '', given = ''] = []] = Object.entries(collectPairs(value, undefined));
+  return { ...earlier, [name]: [...(earlier?.[name] ?? []), given] };
+}
+
 /** A whole number of at least 1. @throws InvalidArgumentError */
 export function positiveInteger(value: string): number {
   const number = Number(value);
@@ -40,10 +46,13 @@ export function requireOptions(command: Command, ...long: string[]): Command {
   return command.hook('preAction', () => {
     for (const option of command.options) {
       const given = command.getOptionValue(option.attributeName()) !== undefined;
-      if (given || option.long == null || !long.includes(option.long)) continue;
-      command.error(`error: required option '${option.flags}' not specified`, {
-        code: 'commander.missingMandatoryOptionValue',
-      });
+      if (!given && option.long != null && long.includes(option.long)) missingOption(command, option.long);
     }
   });
+}
+
+/** Ends the command as commander does for a required option that is missing. @param long its name with dashes */
+export function missingOption(command: Command, long: string): never {
+  const flags = command.options.find((option) => option.long === long)?.flags ?? long;
+  command.error(`error: required option '${flags}' not specified`, { code: 'commander.missingMandatoryOptionValue' });
 }

@@ -1,19 +1,20 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { SealiftHost } from '../../contracts/host.ts';
-import type { SourceSelection } from '../../contracts/source-plugin.ts';
+import type { SourceOption, SourceSelection } from '../../contracts/source-plugin.ts';
 import { CliError } from '../cli-error.ts';
-import { collect, collectPairs } from './parse.ts';
+import { collect, collectLists, collectPairs, missingOption } from './parse.ts';
 import { withoutCredentials } from './registry-options.ts';
 
 /** What the options say that select a distribution's content. */
 export interface SourceOptions {
-  file: string[];
+  file?: string[];
   source?: string;
   kubeVersion?: string[];
   provider?: string[];
   release?: string;
   pullFrom?: Record<string, string>;
+  sourceOption?: Record<string, string[]>;
 }
 
 /** Adds the options that select a distribution's content. */
@@ -29,10 +30,25 @@ export function addSourceOptions(command: Command): Command {
     .option('--provider <name>', 'only this infrastructure provider, e.g. vsphere; repeatable', collect)
     .option('--release <version>', 'the release to take, when the input lists several')
     .option(
+      '--source-option <name=value>',
+      'an option that this source alone has (docs/sources.md); repeatable',
+      collectLists,
+    )
+    .option(
       '--pull-from <origin=url>',
       'read an origin (a registry host or a URL prefix) from elsewhere; repeatable',
       collectPairs,
     );
+}
+
+/**
+ * Makes an input file required, unless a source is named that is told by an option of its own where to look.
+ */
+export function requireInput(command: Command): Command {
+  return command.hook('preAction', () => {
+    const { file, source, sourceOption } = command.opts<SourceOptions>();
+    if (file === undefined && (source === undefined || sourceOption === undefined)) missingOption(command, '--file');
+  });
 }
 
 /** One selection a source, in the order in which the sources first occur among the files. */
@@ -41,21 +57,21 @@ export async function sourceSelections(
   catalogue: SealiftHost['sources'],
   cwd: string,
 ): Promise<SourceSelection[]> {
-  const known = (await catalogue.names()).map(({ name }) => name);
-  if (options.source !== undefined && !known.includes(options.source)) {
+  const known = await catalogue.names();
+  if (options.source !== undefined && !known.some(({ name }) => name === options.source)) {
     throw new CliError('InvalidInput', {
       operation: 'choose source',
       subject: options.source,
       message: 'there is no such source',
-      remedy: `use one of ${known.join(', ')}`,
+      remedy: `use one of ${known.map(({ name }) => name).join(', ')}`,
     });
   }
   for (const [origin, url] of Object.entries(options.pullFrom ?? {})) {
     refuseCredentials(`${origin}=${url}`, origin);
     refuseCredentials(`${origin}=${url}`, url);
   }
-  const filesOf = new Map<string, string[]>();
-  for (const given of options.file) {
+  const filesOf = new Map<string, string[]>(options.source === undefined ? [] : [[options.source, []]]);
+  for (const given of options.file ?? []) {
     const file = absoluteLocation(given, cwd);
     const source = options.source ?? (await catalogue.detect(file, options.pullFrom ?? {}));
     filesOf.set(source, [...(filesOf.get(source) ?? []), file]);
@@ -66,7 +82,30 @@ export async function sourceSelections(
     kubeVersions: options.kubeVersion ?? [],
     providers: options.provider ?? [],
     ...(options.release === undefined ? {} : { release: options.release }),
+    ...(options.sourceOption === undefined
+      ? {}
+      : { options: ownOptions(options.sourceOption, known.find(({ name }) => name === source)?.options, cwd) }),
   }));
+}
+
+/**
+ * What was given for the options that a plugin declares, and for those that nobody does: the plugin refuses them. Paths
+ * become absolute.
+ *
+ * @throws CliError InvalidInput for a URL with credentials
+ */
+export function ownOptions(
+  given: Record<string, string[]>,
+  declared: readonly SourceOption[] | undefined,
+  cwd: string,
+): Record<string, string[]> {
+  return Object.fromEntries(
+    Object.entries(given).map(([name, values]) => {
+      const { path = false } = declared?.find((option) => option.name === name) ?? {};
+      for (const value of values) if (value.includes('://')) refuseCredentials(`${name}=${value}`, value);
+      return [name, path ? values.map((value) => absoluteLocation(value, cwd)) : values];
+    }),
+  );
 }
 
 /**

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import type { RunOptions, SourceContext } from '../../contracts/source-plugin.ts';
@@ -30,6 +30,7 @@ export function createSourceContext(options: {
     names,
     readEntry: readArchiveEntry,
     hash: hashFile,
+    size: sizeOf,
     async scratch() {
       await mkdir(options.scratch, { recursive: true });
       return options.scratch;
@@ -57,6 +58,13 @@ async function hashFile(location: string, algorithm: 'sha256' | 'sha3-384'): Pro
     throw readFailure(error, location, 'source');
   });
   return hash.digest('hex');
+}
+
+async function sizeOf(location: string): Promise<number> {
+  const found = await stat(location).catch((error: unknown) => {
+    throw readFailure(error, location, 'source');
+  });
+  return found.size;
 }
 
 async function runTool(

@@ -15,15 +15,17 @@ export function selectionError(selection: SourceSelection, message: string, reme
 }
 
 /**
- * Refuses a selection that a source would have to ignore, and one without an input file.
+ * Refuses a selection that a source would have to ignore, and one with neither an input file nor an option of the source's own.
  * @throws SealiftError InvalidInput
  */
 export function checkSelection(
   plugin: Pick<SourcePlugin, 'name' | 'selections' | 'options'>,
   selection: SourceSelection,
 ): void {
-  if (selection.files.length === 0) {
-    throw selectionError(selection, `source ${plugin.name} needs an input file`, 'name one with -f FILE');
+  if (selection.files.length === 0 && Object.keys(selection.options ?? {}).length === 0) {
+    const hasOptions = (plugin.options ?? []).length > 0;
+    const orOption = hasOptions ? ', or say where to look with --source-option NAME=VALUE' : '';
+    throw selectionError(selection, `source ${plugin.name} needs an input file`, `name one with -f FILE${orOption}`);
   }
   for (const kind of ['kubeVersions', 'providers', 'release'] as const) {
     const asked = selection[kind];

@@ -24,7 +24,9 @@ export function sourceNamed(name: string): SourcePlugin {
  * @throws SealiftError InvalidInput when none or several do
  */
 export function detectSource(content: string, file: string): SourcePlugin {
-  const fitting = sources.filter((source) => source.recognises(content));
+  const recognising = sources.filter((source) => source.recognises(content));
+  const particular = recognising.filter(({ generic }) => generic !== true);
+  const fitting = particular.length > 0 ? particular : recognising;
   const [only] = fitting;
   if (only !== undefined && fitting.length === 1) return only;
   throw new SealiftError('InvalidInput', {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { SourceContext } from '../../contracts/source-plugin.ts';
 import { SealiftError } from '../../core/errors.ts';
+import { readKubeconfig } from '../../core/kubernetes/kubeconfig.ts';
 import { readArchiveEntry } from '../../core/sources/archive-entry.ts';
 
 /** A SourceContext over a table of locations, which also remembers what a plugin did with it. */
@@ -37,6 +38,7 @@ export function memoryContext(documents: Record<string, string | Uint8Array>): M
       await rm(folder, { recursive: true });
     }
   }
+  const run = (): Promise<undefined> => Promise.resolve(undefined);
   return {
     reads,
     warnings,
@@ -51,7 +53,20 @@ export function memoryContext(documents: Record<string, string | Uint8Array>): M
       createHash(algorithm)
         .update(await read(location))
         .digest('hex'),
+    size: async (location) => (await read(location)).length,
     scratch: () => Promise.reject(new Error('this test gives no scratch folder')),
-    run: () => Promise.resolve(undefined),
+    run,
+    // the collections are documents by their URL, as `kubectl get --raw` prints them; one that is absent is empty
+    kubernetes: async (kubeconfig, name) => {
+      const { server } = await readKubeconfig(kubeconfig, name, { read, run });
+      return { server, list: (path) => Promise.resolve(listItems(documents[server + path])) };
+    },
   };
+}
+
+/** The objects of a list that an API server has answered with. */
+export function listItems(document: string | Uint8Array | undefined): unknown[] {
+  if (document === undefined) return [];
+  const text = typeof document === 'string' ? document : new TextDecoder().decode(document);
+  return (JSON.parse(text) as { items: unknown[] }).items;
 }

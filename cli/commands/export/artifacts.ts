@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { addConnectionOptions } from '../../options/registry-options.ts';
 import { addRunOptions } from '../../options/operation-options.ts';
 import { collectPlatforms, requireOptions } from '../../options/parse.ts';
-import { addSourceOptions } from '../../options/source-options.ts';
+import { addSourceOptions, requireInput } from '../../options/source-options.ts';
 import type { ExportOptions } from '../../options/export-options.ts';
 import type { CommandContext } from '../../context.ts';
 import { openWhileLoading } from '../../operations/opening.ts';
@@ -21,7 +21,7 @@ export function exportArtifactsCommand(context: CommandContext): Command {
         .default('enforce'),
     )
     .option('--force', 'replace the output file if there is one');
-  requireOptions(addConnectionOptions(addRunOptions(command)), '--output', '--file');
+  requireInput(requireOptions(addConnectionOptions(addRunOptions(command)), '--output'));
   return command.action((options: ExportOptions) => exportArtifacts(context, options));
 }
 

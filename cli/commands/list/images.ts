@@ -3,8 +3,7 @@ import type { SourceContents } from '../../../contracts/bill-of-materials.ts';
 import type { CommandContext, ResultDocument } from '../../context.ts';
 import { printable } from '../../display/format.ts';
 import { addConnectionOptions, registryOptions, type ConnectionOptions } from '../../options/registry-options.ts';
-import { requireOptions } from '../../options/parse.ts';
-import { addSourceOptions, sourceSelections, type SourceOptions } from '../../options/source-options.ts';
+import { addSourceOptions, requireInput, sourceSelections, type SourceOptions } from '../../options/source-options.ts';
 
 /** What the options of `list images` say. */
 export interface ListImagesOptions extends SourceOptions, ConnectionOptions {}
@@ -14,7 +13,7 @@ export function listImagesCommand(context: CommandContext): Command {
   const command = new Command('images').description(
     'List what an export would fetch: images, charts, manifests and files.',
   );
-  requireOptions(addConnectionOptions(addSourceOptions(command)), '--file');
+  requireInput(addConnectionOptions(addSourceOptions(command)));
   return command.action((options: ListImagesOptions) => listImages(context, options));
 }
 

@@ -12,6 +12,7 @@ import { listedReferences, type ListedReference } from './schema.ts';
 export const images: SourcePlugin = {
   name: 'images',
   summary: 'a plain list of image references, one a line',
+  generic: true,
   selections: [],
   recognises,
   list,
