@@ -48,8 +48,24 @@ export interface SourceContext {
    * @throws SealiftError ToolFailed with the end of its standard error when it ends with another status than 0
    */
   run(command: string, args: readonly string[], options?: RunOptions): Promise<string | undefined>;
+  /**
+   * The API of a running cluster, for reading only, as a kubeconfig at a path or URL says.
+   * @param context one of the kubeconfig's; its current one when absent
+   * @throws SealiftError InvalidInput naming the kubeconfig's line; those of `read` and `run`
+   */
+  kubernetes(kubeconfig: string, context?: string): Promise<KubernetesApi>;
   /** Says something the operator should know without stopping. */
   warn(message: string): void;
+}
+
+export interface KubernetesApi {
+  /** URL of the API server */
+  server: string;
+  /**
+   * Every object of a collection, e.g. `/apis/apps/v1/deployments` or `/api/v1/namespaces/NAME/pods`, read page by page.
+   * @throws SealiftError RegistryUnauthorized, RegistryForbidden, RequestRefused, ConnectionFailed, CertificateUntrusted, ...
+   */
+  list(path: string): Promise<unknown[]>;
 }
 
 export interface RunOptions {

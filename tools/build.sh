@@ -19,7 +19,19 @@ olareg        clients     github.com/olareg/olareg/cmd/olareg
 toxiproxy     toxiproxy   github.com/Shopify/toxiproxy/v2/cmd/server
 helm          helm        helm.sh/helm/v3/cmd/helm
 compose-config compose    sealift.dev/tools/compose
+kube-apiserver kubernetes k8s.io/kubernetes/cmd/kube-apiserver
+etcd          kubernetes  go.etcd.io/etcd/server/v3
 '
+# kube-apiserver takes its version from the linker alone, and clients look at it.
+linker_flags() {
+  local version major minor
+  echo -n '-s -w'
+  [ "$1" = kube-apiserver ] || return 0
+  version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
+  IFS=. read -r major minor _ <<<"${version#v}"
+  printf ' -X k8s.io/component-base/version.%s' "gitVersion=$version" "gitMajor=$major" "gitMinor=$minor"
+}
+
 wanted=" $* "
 go_version=$(go env GOVERSION)
 while read -r name module package; do
@@ -30,7 +42,7 @@ while read -r name module package; do
   [ -x "$out" ] && [ "$(cat "$out.stamp" 2>/dev/null)" = "$stamp" ] && continue
   echo "building $name ($package); the first build takes a while" >&2
   started=$SECONDS
-  (cd "$here/$module" && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$out.new" "$package")
+  (cd "$here/$module" && CGO_ENABLED=0 go build -trimpath -ldflags "$(linker_flags "$name")" -o "$out.new" "$package")
   mv "$out.new" "$out"
   echo "$stamp" >"$out.stamp"
   echo "built $name in $((SECONDS - started)) s" >&2

@@ -130,6 +130,7 @@ function createDispatchers(settings: HostSettings): Dispatchers {
   const trust = {
     rejectUnauthorized: !settings.insecureSkipTlsVerify,
     ...(settings.ca === undefined ? {} : { ca: [...tls.rootCertificates, settings.ca] }),
+    ...settings.tls,
   };
   const limits = { connections: CONNECTIONS_PER_HOST, keepAliveTimeout: 15_000 };
   const direct = new Agent({ ...limits, connect: { ...trust, timeout: CONNECT_TIMEOUT_MS } });

@@ -8,6 +8,8 @@ export interface HostSettings {
   insecureSkipTlsVerify: boolean;
   /** PEM text of certificate authorities, trusted in addition to the usual ones */
   ca?: string;
+  /** what a host asks for beyond that: PEM of a client's certificate and key, the name its certificate is for */
+  tls?: { cert?: string; key?: string; servername?: string };
 }
 
 const DOCKER_CERTIFICATES = '/etc/docker/certs.d';

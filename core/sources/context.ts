@@ -7,6 +7,8 @@ import { promisify } from 'node:util';
 import type { RunOptions, SourceContext } from '../../contracts/source-plugin.ts';
 import { SealiftError } from '../errors.ts';
 import { errorCode } from '../host/atomic-file.ts';
+import { openKubernetes } from '../kubernetes/api.ts';
+import { readKubeconfig } from '../kubernetes/kubeconfig.ts';
 import { readArchiveEntry } from './archive-entry.ts';
 import { readFailure } from './read-local.ts';
 
@@ -36,6 +38,8 @@ export function createSourceContext(options: {
       return options.scratch;
     },
     run: runTool,
+    kubernetes: async (kubeconfig, name) =>
+      openKubernetes(await readKubeconfig(kubeconfig, name, { read, run: runTool })),
   };
 }
 

@@ -7,12 +7,12 @@ import type { SourceContents, SourceItem } from '../../contracts/bill-of-materia
 import type { SourcePlugin, SourceSelection } from '../../contracts/source-plugin.ts';
 import { SealiftError } from '../../core/errors.ts';
 import { parseReference } from '../../core/oci/reference.ts';
-import { memoryContext, type MemoryContext } from './memory-context.ts';
+import { listItems, memoryContext, type MemoryContext } from './memory-context.ts';
 
 /**
  * The rules every source plugin keeps, run over its own fixtures:
  * `fixtures/valid/` are input files that belong together, `fixtures/invalid/` are input files that are each refused,
- * `fixtures/served/` is what its URLs lead to, by the last segment of the URL.
+ * `fixtures/served/` is what its URLs lead to, by the last segment of the URL, and collections of a cluster (`pods.json`).
  */
 export function sourceConformance(plugin: SourcePlugin, folder: string): void {
   const valid = fixtures(folder, 'valid');
@@ -117,6 +117,10 @@ function servingContext(given: Record<string, Uint8Array>, served: Record<string
     ...context,
     read: (location) =>
       /^https?:/.test(location) ? upstream.read(`/inputs/${basename(location)}`) : context.read(location),
+    kubernetes: async (kubeconfig, name) => ({
+      ...(await context.kubernetes(kubeconfig, name)),
+      list: (path) => Promise.resolve(listItems(served[`/inputs/${basename(path)}.json`])),
+    }),
   };
 }
 
