@@ -56,4 +56,11 @@ export class BundleContent {
     if (found !== digest) throw corruptBundle(at, `its bytes were altered: they have digest ${found}`);
     return bytes;
   }
+
+  /** Bytes of a blob as they lie there, unverified; fewer than `length` at its end. @throws SealiftError BundleCorrupt when it is absent */
+  readPart(digest: Digest, start: number, length: number): Promise<Uint8Array> {
+    const { offset, size } = this.find(digest, 'the caller');
+    const from = Math.min(start, size);
+    return this.#file.read(offset + from, Math.min(length, size - from));
+  }
 }

@@ -39,6 +39,13 @@ export interface Bundle {
    */
   read(digest: Digest, max?: number): Promise<Uint8Array>;
   /**
+   * Up to `length` bytes of a blob from `start`, unverified: for the head of a large file, whose digest is proven when it is
+   * copied.
+   *
+   * @throws SealiftError BundleCorrupt when the blob is absent
+   */
+  readPart(digest: Digest, start: number, length: number): Promise<Uint8Array>;
+  /**
    * Everything that the manifest or index `root` needs, each digest once: manifests with children before parents, `root`
    * last, and the blobs they name. All of it is in the bundle with the size that is stated.
    *
@@ -71,6 +78,7 @@ export async function openBundle(location: string): Promise<Bundle> {
       billOfMaterials: await readBill(content, index),
       locate: (digest) => contents.blobs.get(digest),
       read: (digest, max) => content.read(digest, max),
+      readPart: (digest, start, length) => content.readPart(digest, start, length),
       closure: (root) => readClosure(content, root),
       allBlobs: () => contents.blobs.spans(),
       close: () => file.close(),

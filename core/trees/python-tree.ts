@@ -1,0 +1,103 @@
+import { canonicalJson } from '../canonical-json.ts';
+import type { Bundle } from '../bundle/reader.ts';
+import { hexOf } from '../oci/digest.ts';
+import { filesOf, type BundleFile } from './bundle-files.ts';
+import { TreeBuilder } from './tree-builder.ts';
+import type { FileTree } from './tree.ts';
+
+/** A wheel or source archive as an index names it. */
+interface Distribution {
+  file: BundleFile;
+  project: string;
+  version: string;
+}
+
+/**
+ * A Python package index: `simple/` with one page a project (PEP 503) and the same as `index.json` (PEP 691), the archives
+ * in `packages/`. Clients take `simple/` as their index URL, of a server or as a file: URL.
+ *
+ * @throws SealiftError BundleCorrupt
+ */
+export async function pythonTree(bundle: Bundle): Promise<FileTree> {
+  const tree = new TreeBuilder();
+  const projects = new Map<string, Distribution[]>();
+  const names = new Map<string, BundleFile>();
+  for (const file of await filesOf(bundle, (item) => item.package === 'python')) {
+    const { name, item, blob } = file;
+    const distribution = distributionOf(file);
+    const other = names.get(name);
+    if (distribution === undefined)
+      tree.warnings.push(`${item.reference}: left out, its name is no wheel's or sdist's`);
+    else if (other !== undefined) {
+      // The name is all that clients choose by: of two files under one name only one can be offered.
+      if (other.blob.digest === blob.digest) continue;
+      tree.warnings.push(`${item.reference}: left out, ${other.item.reference} has the same name and other content`);
+    } else if (tree.addBlob(`packages/${name}`, blob, item.reference) !== undefined) {
+      names.set(name, file);
+      projects.set(distribution.project, [...(projects.get(distribution.project) ?? []), distribution]);
+    }
+  }
+  const sorted = [...projects].sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const [project, distributions] of sorted) addProject(tree, project, distributions);
+  const list = sorted.map(([name]) => ({ name }));
+  tree.addBytes(
+    'simple/index.html',
+    page(
+      'Simple index',
+      list.map(({ name }) => [`${name}/`, name]),
+    ),
+  );
+  tree.addBytes('simple/index.json', canonicalJson({ meta, projects: list }));
+  return tree.build();
+}
+
+/** A project's name as indexes compare it (PEP 503, "Normalized Names"). */
+export function normalizedProject(name: string): string {
+  return name.replace(/[-_.]+/g, '-').toLowerCase();
+}
+
+const meta = { 'api-version': '1.1' };
+
+function addProject(tree: TreeBuilder, project: string, distributions: Distribution[]): void {
+  const files = distributions
+    .map(({ file: { name, blob } }) => ({
+      filename: name,
+      url: `../../packages/${encodeURIComponent(name)}`,
+      hashes: { sha256: hexOf(blob.digest) },
+      size: blob.size,
+    }))
+    .sort((a, b) => (a.filename < b.filename ? -1 : 1));
+  const links = files.map(({ filename, url, hashes }): [string, string] => [
+    `${url}#sha256=${hashes.sha256}`,
+    filename,
+  ]);
+  tree.addBytes(`simple/${project}/index.html`, page(`Links for ${project}`, links));
+  const versions = [...new Set(distributions.map(({ version }) => version))].sort();
+  tree.addBytes(`simple/${project}/index.json`, canonicalJson({ meta, name: project, versions, files }));
+}
+
+const WHEEL =
+  /^([A-Za-z0-9._]+)-([A-Za-z0-9._!+]+)(?:-\d[A-Za-z0-9._]*)?-[A-Za-z0-9._]+-[A-Za-z0-9._]+-[A-Za-z0-9._]+\.whl$/;
+const SDIST = /^([A-Za-z0-9][A-Za-z0-9._-]*)-(\d[A-Za-z0-9._!+]*)\.(?:tar\.gz|tar\.bz2|tgz|zip)$/;
+
+/** Wheel names as in the binary distribution format, sdist names as in PEP 625 and before it. */
+function distributionOf(file: BundleFile): Distribution | undefined {
+  const [, name, version] = WHEEL.exec(file.name) ?? SDIST.exec(file.name) ?? [];
+  if (name === undefined || version === undefined) return undefined;
+  return { file, project: normalizedProject(name), version };
+}
+
+function page(title: string, links: [href: string, text: string][]): string {
+  const anchors = links.map(([href, text]) => `    <a href="${escapeHtml(href)}">${escapeHtml(text)}</a><br/>\n`);
+  return [
+    '<!DOCTYPE html>\n<html>\n  <head>\n    <meta charset="utf-8">\n',
+    '    <meta name="pypi:repository-version" content="1.1">\n',
+    `    <title>${escapeHtml(title)}</title>\n  </head>\n  <body>\n`,
+    ...anchors,
+    '  </body>\n</html>\n',
+  ].join('');
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
+}
