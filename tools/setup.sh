@@ -11,6 +11,7 @@ skopeo           skopeo
 umoci            umoci
 docker-registry  docker-registry
 ctr              containerd
+mksquashfs       squashfs-tools
 '
 
 install_system_tools() {
