@@ -1,0 +1,137 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { generateImage, type GeneratedImage } from '../helpers/images.ts';
+import { kubeApiserverUnavailable, startKubeApiserver, type KubeApiserver } from '../helpers/kube-apiserver.ts';
+import {
+  createProvingGround,
+  expectDone,
+  expectProblems,
+  origin,
+  type ProvingGround,
+} from '../helpers/proving-ground.ts';
+import { createPuller } from '../helpers/pull.ts';
+
+// A real API server holds the workloads; the status of the pods is what containerd's kubelet would have written.
+
+const why = await kubeApiserverUnavailable();
+if (why !== undefined) console.warn(`no cluster is exported: ${why}`);
+
+describe.skipIf(why !== undefined)('export from a running cluster', () => {
+  let api: KubeApiserver;
+  let ground: ProvingGround;
+  const images: Record<string, GeneratedImage> = {};
+
+  async function offer(repository: string, tag: string, seed = `${repository} ${tag}`): Promise<string> {
+    images[seed] = generateImage({ seed, layers: [2000] });
+    return ground.offer(repository, tag, images[seed]);
+  }
+
+  const running = (repository: string, seed: string): string =>
+    `${origin}/${repository}@${images[seed]?.root.digest ?? ''}`;
+
+  beforeAll(async () => {
+    [api, ground] = await Promise.all([startKubeApiserver(), createProvingGround()]);
+    const web = await offer('shop/web', '1', 'web old');
+    await offer('shop/web', '1', 'web new');
+    const migrate = await offer('shop/migrate', '2');
+    const report = await offer('shop/report', '3');
+    const scheduler = await offer('kube-scheduler', 'v1');
+    await api.create('/api/v1/namespaces', { metadata: { name: 'shop' } });
+    const labels = { app: 'web' };
+    const container = { name: 'app', image: web };
+    const initContainers = [{ name: 'migrate', image: migrate }];
+    await api.create('/apis/apps/v1/namespaces/shop/deployments', {
+      metadata: { name: 'web' },
+      spec: {
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { initContainers, containers: [container] } },
+      },
+    });
+    await api.create('/apis/batch/v1/namespaces/shop/cronjobs', {
+      metadata: { name: 'report' },
+      spec: {
+        schedule: '0 0 * * *',
+        jobTemplate: {
+          spec: {
+            template: { spec: { restartPolicy: 'Never', containers: [{ name: 'report', image: report }] } },
+          },
+        },
+      },
+    });
+    const status = (name: string, imageID: string): object => ({
+      ...{ name, image: 'x', imageID, ready: true, restartCount: 0, state: { running: {} } },
+    });
+    for (const [name, seed] of [
+      ['web-1', 'web old'],
+      ['web-2', 'web old'],
+      ['web-3', 'web new'],
+    ] as const) {
+      await api.createPod('shop', {
+        metadata: { name, labels },
+        spec: { initContainers, containers: [container] },
+        status: {
+          containerStatuses: [status('app', running('shop/web', seed))],
+          initContainerStatuses: [status('migrate', running('shop/migrate', 'shop/migrate 2'))],
+        },
+      });
+    }
+    // the mirror of a static pod
+    await api.createPod('kube-system', {
+      metadata: { name: 'kube-scheduler-node', annotations: { 'kubernetes.io/config.mirror': 'x' } },
+      spec: { nodeName: 'node', containers: [{ name: 'kube-scheduler', image: scheduler }] },
+      status: { containerStatuses: [status('kube-scheduler', running('kube-scheduler', 'kube-scheduler v1'))] },
+    });
+  });
+  afterAll(async () => {
+    await ground?.[Symbol.asyncDispose]();
+    await api?.stop();
+  });
+
+  it('carries what runs, by its digests, and puts it into the private registry', async () => {
+    const output = ground.path('cluster.tar');
+    const args = ['--source', 'cluster', '--source-option', `kubeconfig=${api.kubeconfig}`, '--digest-policy', 'warn'];
+    const exported = await ground.run([
+      ...['export', 'artifacts', '-o', output, '--pull-from', `${origin}=${ground.source.url}`],
+      ...args,
+    ]);
+    expectDone(exported, 'the export');
+    expect(exported.document?.warnings).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(
+          /shop\/web:1 runs with 2 digests: .* in Pod shop\/web-1 app, Pod shop\/web-2 app; .*web-3/,
+        ),
+      ]),
+    );
+    expectDone(await ground.run(ground.importArgs(output, 'far')), 'the import');
+    await using puller = createPuller(ground.registry.url);
+    for (const [repository, tag, seed] of [
+      ['shop/web', '1', 'web old'],
+      ['shop/migrate', '2', 'shop/migrate 2'],
+      ['shop/report', '3', 'shop/report 3'],
+      ['kube-scheduler', 'v1', 'kube-scheduler v1'],
+    ] as const) {
+      expect(await puller.whole(`far/${repository}`, tag), repository).toBe(images[seed]?.root.digest);
+    }
+    const other = images['web new']?.root.digest ?? '';
+    expect(await puller.whole('far/shop/web', other)).toBe(other);
+  });
+
+  it('lists one namespace from the kubeconfig alone', async () => {
+    const listed = await ground.run([
+      'list',
+      'images',
+      '-f',
+      api.kubeconfig,
+      '--source-option',
+      'namespace=kube-system',
+    ]);
+    expectDone(listed, 'the list');
+    const { items } = listed.document as unknown as { items: { reference: string }[] };
+    expect(items.map(({ reference }) => reference)).toEqual([`${origin}/kube-scheduler:v1`]);
+  });
+
+  it('says what an account that may not list is lacking', async () => {
+    const kubeconfig = await api.tokenKubeconfig('nobody');
+    const listed = await ground.run(['list', 'images', '-f', kubeconfig]);
+    expectProblems(listed, 3, [{ type: 'RegistryForbidden', side: 'source', remedy: /--source-option namespace=/ }]);
+  });
+});
