@@ -5,6 +5,7 @@ import { readShape } from '../../../core/sources/yaml-documents.ts';
 import { onlyDocument } from './charm.ts';
 import { deployScript } from './deploy-script.ts';
 import { APPLICATIONS_REPOSITORY, BUNDLE_REPOSITORY } from './deployment.ts';
+import { imagesOf } from './image-settings.ts';
 import { JUJU_IMAGES } from './juju-images.ts';
 import { refuseOutside } from './outside-check.ts';
 import { CHARMS_FOLDER, overlayOf, overlayText, type ExtraOptions } from './overlay.ts';
@@ -50,14 +51,10 @@ async function deploymentFiles(
     deploymentShape,
   );
   const carried = new Set(request.images);
-  const wanted = new Set<string>();
-  const place = (image: string): string => {
-    wanted.add(image);
-    return retag(image, registry);
-  };
+  const place = (image: string): string => retag(image, registry);
   const overlay = overlayText(overlayOf(deployment, place, gatewayOptions(request, deployment, context)));
   refuseOutside(bundle, overlay, registry.host, carried);
-  warnings(request, registry, deployment, [...wanted], context);
+  warnings(request, registry, deployment, context);
   const controllerCharm = deployment.otherCharms.find(({ name }) => name === 'juju-controller');
   const script = deployScript({
     registryHost: registry.host,
@@ -97,17 +94,13 @@ function gatewayOptions(request: NodeConfigRequest, deployment: Deployment, cont
   return Object.fromEntries(gateways.map(([name]) => [name, { gateway_service_type: type }]));
 }
 
-function warnings(
-  request: NodeConfigRequest,
-  registry: Registry,
-  deployment: Deployment,
-  wanted: string[],
-  context: Context,
-): void {
+function warnings(request: NodeConfigRequest, registry: Registry, deployment: Deployment, context: Context): void {
   const carried = new Set(request.images.map((image) => retag(image, registry)));
-  const absent = wanted.filter((image) => !carried.has(retag(image, registry))).sort();
+  const absent = deployedImages(deployment).filter((image) => !carried.has(retag(image, registry)));
   if (absent.length > 0) {
-    context.warn(`the deployment needs images that the bundle does not hold (skipped?): ${absent.join(', ')}`);
+    context.warn(
+      `the deployment needs images that the bundle does not hold (skipped?): ${[...new Set(absent)].sort().join(', ')}`,
+    );
   }
   if (deployment.fixedImages.length > 0) {
     context.warn(`nodes need registry mirrors for images that no option changes: ${deployment.fixedImages.join(', ')}`);
@@ -120,6 +113,13 @@ function warnings(
   if (registry.plainHttp) {
     context.warn('Juju asks for a registry that speaks HTTPS; with --plain-http only the nodes may be able to pull');
   }
+}
+
+function deployedImages({ applications }: Deployment): string[] {
+  return Object.values(applications).flatMap(({ resources, settings }) => [
+    ...Object.values(resources),
+    ...settings.flatMap(imagesOf).map(({ image }) => image),
+  ]);
 }
 
 /** What `juju bootstrap --config caas-image-repo=` takes when the registry is none that Juju knows. */
