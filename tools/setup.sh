@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings a machine to where everything here can be built and tested, and starts nothing. Run again at any time: what is up to
-# date is left alone. On an empty machine with 2 cores expect about 10 minutes, most of it Go tools; later runs take a second.
+# date is left alone. On an empty machine with 2 cores expect about 20 minutes, most of it Go tools (kube-apiserver alone takes 7); later runs take a second.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/lib.sh
@@ -11,6 +11,7 @@ skopeo           skopeo
 umoci            umoci
 docker-registry  docker-registry
 ctr              containerd
+apt-ftparchive   apt-utils
 mksquashfs       squashfs-tools
 '
 
@@ -83,5 +84,6 @@ require go 'install Go 1.26 or newer; the pinned tools are built with it'
 part 'system packages' install_system_tools
 part 'npm packages' install_packages
 part 'Go tools' build_tools
+part 'Ansible' tools/ansible/install.sh
 part 'dist' build_dist
 echo 'setup: everything is there'

@@ -1,5 +1,6 @@
 import type { SourcePlugin } from '../../../contracts/source-plugin.ts';
 import { listKubespray } from './list.ts';
+import { nodeConfig } from './node-config.ts';
 import { kubesprayOptions } from './options.ts';
 import { inputKind, isListOfFiles } from './schema.ts';
 
@@ -9,6 +10,7 @@ export const kubespray: SourcePlugin = {
   summary: 'Kubespray: its image and file lists or a checkout, with OS packages, wheels and charts',
   selections: [],
   options: kubesprayOptions,
+  nodeConfig,
   recognises: (content) => inputKind(content) !== 'lists' || isListOfFiles(content),
   list: (selection, context) => listKubespray(kubespray, selection, context),
 };

@@ -4,15 +4,14 @@ import { createItemCollection } from '../../../core/sources/item-collection.ts';
 import { checkSelection } from '../../../core/sources/selection.ts';
 import { decodeText } from '../../../core/sources/text.ts';
 import { carriedDocuments } from './carried-documents.ts';
+import { readCheckout, type InputFile } from './checkout.ts';
 import { createChecksumTable } from './checksums.ts';
 import { addList, downloadUrl, helmItem } from './lists.ts';
-import { optionValues } from './options.ts';
+import { optionValues, pathOption } from './options.ts';
 import { inputKind, type InputKind } from './schema.ts';
 
 /** An input file, read. */
-export interface Input {
-  file: string;
-  bytes: Uint8Array;
+interface Input extends InputFile {
   text: string;
   kind: InputKind;
 }
@@ -23,8 +22,7 @@ export async function listKubespray(
   selection: SourceSelection,
   context: SourceContext,
 ): Promise<SourceContents> {
-  checkSelection(plugin, selection);
-  const inputs = await readInputs(selection, context);
+  const inputs = await readInputs(plugin, selection, context);
   const checksums = createChecksumTable();
   for (const input of ofKind(inputs, 'checksums')) checksums.add(input.file, input.bytes);
   const collection = createItemCollection();
@@ -38,14 +36,17 @@ export async function listKubespray(
   return { items: collection.items(), documents: carriedDocuments(inputs) };
 }
 
-async function readInputs(selection: SourceSelection, context: SourceContext): Promise<Input[]> {
-  const inputs: Input[] = [];
-  for (const file of new Set(selection.files)) {
-    const bytes = await context.read(file);
+async function readInputs(plugin: SourcePlugin, selection: SourceSelection, context: SourceContext): Promise<Input[]> {
+  const checkout = pathOption(selection, 'checkout');
+  // A checkout is input enough.
+  checkSelection(plugin, checkout === undefined ? selection : { ...selection, files: [...selection.files, checkout] });
+  const files: InputFile[] = [];
+  for (const file of new Set(selection.files)) files.push({ file, bytes: await context.read(file) });
+  if (checkout !== undefined) files.push(...(await readCheckout(checkout, selection, context)));
+  return files.map(({ file, bytes }) => {
     const text = decodeText(file, bytes);
-    inputs.push({ file, bytes, text, kind: inputKind(text) });
-  }
-  return inputs;
+    return { file, bytes, text, kind: inputKind(text) };
+  });
 }
 
 function ofKind(inputs: readonly Input[], kind: InputKind): Input[] {
