@@ -47,7 +47,15 @@ describe('usage', () => {
     [['export', 'artifacts', '--outputt', 'x'], 'Did you mean --output?'],
     [['export'], 'a command is missing'],
     [['export', 'artifacts', '-f', 'a'], "required option '-o, --output <file>' not specified"],
-    [['import', 'artifacts', '--input', 'a'], "'-r, --registry <host[:port][/namespace]>' not specified"],
+    [['import', 'artifacts', '--input', 'a'], 'neither a registry nor a folder is given'],
+    [
+      ['import', 'artifacts', '--input', 'a', '--files-dir', 'x', '--helm-dir', './x'],
+      'it is given for files and for helm',
+    ],
+    [
+      ['import', 'artifacts', '--input', 'a', '--files-dir', 'x', '--deb-signing-key', 'k'],
+      'no Debian repository to sign',
+    ],
     [['export', 'artifacts', '-f', 'a', '-o', 'b', '--platform', 'amd64'], 'os/arch'],
     [['export', 'artifacts', '-f', 'a', '-o', 'b', '--pull-from', 'nothing'], 'KEY=VALUE'],
     [['export', 'artifacts', '-f', 'a', '-o', 'b', '--concurrency', '0'], 'at least 1'],

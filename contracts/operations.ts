@@ -57,20 +57,38 @@ export interface ImportArtifactsInput {
   input: string;
   /** identity of the bundle, read by the CLI for the workflow id */
   bundle: Digest;
-  /** `host[:port]` */
+  /** `host[:port]`; empty when nothing goes into a registry */
   host: string;
   /** path below the host, without slashes at the ends; may be empty */
   namespace: string;
   /** origin host -> namespace, as ociNamespaces */
   map: Record<string, string>;
+  /** the file trees to write, each with an absolute folder on the worker's machine */
+  trees?: Partial<Record<TreeName, string>>;
+  /** what `gpg` on the worker's machine knows the key by that signs the Debian repository */
+  debSigningKey?: string;
   concurrency: number;
   onFailure: OnFailure;
   registry: RegistryOptions;
   hostTaskQueue?: string;
 }
 
+/** The kinds of file trees that a bundle is laid out as on the far side. */
+export type TreeName = 'files' | 'charms' | 'deb' | 'pypi' | 'helm';
+
+/** A file tree that an import wrote. */
+export interface WrittenTree {
+  tree: TreeName;
+  folder: string;
+  written: number;
+  /** files that were there already with the right bytes */
+  unchanged: number;
+  bytesWritten: number;
+}
+
 export interface ImportArtifactsResult {
   kind: 'import';
+  /** `host[:port][/namespace]`; empty when nothing went into a registry */
   registry: string;
   bundle: Digest;
   images: number;
@@ -84,8 +102,10 @@ export interface ImportArtifactsResult {
   tagsUnchanged: number;
   skipped: SkippedItem[];
   warnings: string[];
-  /** YAML to paste into a cluster spec */
+  /** YAML to paste into a cluster spec; empty without a registry */
   registryMirrorConfiguration: string;
+  /** only when file trees were asked for */
+  trees?: WrittenTree[];
 }
 
 export type OperationResult = ExportArtifactsResult | ImportArtifactsResult;
@@ -113,6 +133,7 @@ export type OperationPhase =
   | 'checking'
   | 'verifying'
   | 'publishing'
+  | 'writing'
   | 'cleaning'
   | 'done';
 

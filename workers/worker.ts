@@ -13,6 +13,7 @@ import { hostTaskQueue, sharedTaskQueue } from '../contracts/task-queues.ts';
 import { createExportActivities } from '../activities/export/index.ts';
 import { createHostActivities } from '../activities/host/index.ts';
 import { createImportActivities } from '../activities/import/index.ts';
+import { canonicalJson } from '../core/canonical-json.ts';
 import { OpenBundles } from '../core/export/open-bundles.ts';
 import { hostId } from '../core/host/host-id.ts';
 import { workerIdentity } from '../core/host/worker-identity.ts';
@@ -87,8 +88,9 @@ function createActivities(paths: HostPaths, queue: string, pool: MoverPool, bund
       pool,
       destinationRemotes: ({ registry }) =>
         createRemotes({ side: 'destination', registry, pullFrom: {}, configDir, env }),
-      stateFolder: ({ bundle, host, namespace }) => {
-        const place = hexOf(digestOf(Buffer.from(`${host}/${namespace}`))).slice(0, 8);
+      stateFolder: ({ bundle, host, namespace, trees }) => {
+        const destination = host === '' ? canonicalJson(trees) : `${host}/${namespace}`;
+        const place = hexOf(digestOf(Buffer.from(destination))).slice(0, 8);
         return new WorkFolder(`${state}/imports/${hexOf(bundle).slice(0, 12)}-${place}`);
       },
     }),

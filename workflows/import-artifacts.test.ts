@@ -49,6 +49,22 @@ describe('an import', () => {
     expect(stage.activities.ended.slice(-3)).toEqual(['publishImages 1', 'publishImages 0', 'finishImport']);
   });
 
+  it('writes file trees after the last image, and says what came of them', async () => {
+    const operation = await start({ trees: { files: '/srv/files', pypi: '/srv/pypi' } });
+    await operation.result();
+    expect(stage.activities.names().slice(-3)).toEqual(['publishImages 1', 'writeFileTrees', 'finishImport']);
+    expect((await operation.summaries())['writeFileTrees']).toEqual(['write files, pypi of artifacts.tar']);
+  });
+
+  it('asks no registry when there is none, and parks on a full disk', async () => {
+    stage.activities.fail('writeFileTrees', failure('DiskFull', '/srv/files/x'));
+    const operation = await start({ host: '', namespace: '', trees: { files: '/srv/files' } });
+    await operation.parked('/srv/files/x');
+    await operation.answer(retryUpdateName);
+    await operation.result();
+    expect(stage.activities.names()).toEqual(['writeFileTrees', 'writeFileTrees', 'finishImport']);
+  });
+
   it('tells every later step what to leave out', async () => {
     stage.activities.fail('checkDestination', failure('RepositoryMissing', 'm/a', 'm/b'));
     stage.activities.fail('pushBlobs 0', failure('RegistryForbidden', 'sha256:c'));

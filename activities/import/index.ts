@@ -9,10 +9,12 @@ import { pushBatch, TRAFFIC, type PushTools } from '../../core/import/push.ts';
 import { UploadSessions } from '../../core/import/sessions.ts';
 import { checkIdentity, closureOf, rulesOf, targetsOf } from '../../core/import/targets.ts';
 import { verifyBundleBlobs } from '../../core/import/verify-blobs.ts';
+import { writeTrees, type WrittenTrees } from '../../core/import/write-trees.ts';
 import type { Remotes } from '../../core/oci/remotes.ts';
 import type { MoverPool } from '../../core/transfer/pool.ts';
 import type { WorkHooks } from '../../core/transfer/progress.ts';
 import type { WorkFolder } from '../../core/transfer/work-folder.ts';
+import { discardTree } from '../../core/trees/write-tree.ts';
 import { operationLimiter } from '../lib/limiters.ts';
 import { runActivity } from '../lib/run.ts';
 
@@ -34,6 +36,11 @@ interface SkippingStep extends Step {
 
 interface BatchStep extends SkippingStep {
   batch: number;
+}
+
+interface LastStep extends Step {
+  /** what came of the file trees, when some were asked for */
+  trees?: WrittenTrees;
 }
 
 export interface CheckedDestination {
@@ -72,36 +79,55 @@ export function createImportActivities(deps: ImportDependencies) {
     pushBlobs: (step: BatchStep) => run('push blobs', step, (tools, hooks) => pushBatch(step, tools, hooks)),
     /** Mounts, manifests, signatures, and tags last. */
     publishImages: (step: BatchStep) => run('publish images', step, (tools, hooks) => publishBatch(step, tools, hooks)),
+    /** Lays the bundle out as files on this machine. */
+    writeFileTrees: ({ input }: Step) =>
+      runActivity('write files', (hooks) =>
+        withBundle(input, (bundle) => {
+          const limiter = operationLimiter(input.concurrency);
+          return writeTrees(input, { bundle, limiter, pool: deps.pool }, hooks);
+        }),
+      ),
     /** Says what was done. */
-    finishImport: (step: Step) =>
-      run('finish import', step, ({ bundle, folder }) => summarizeImport(step.input, bundle, folder)),
-    /** Gives up the upload sessions that a cancelled import has left open. */
-    discardImport: (step: Step) => run('discard import', step, discard),
+    finishImport: ({ input, trees }: LastStep) =>
+      runActivity('finish import', () =>
+        withBundle(input, (bundle) => summarizeImport(input, bundle, deps.stateFolder(input), trees)),
+      ),
+    /** Gives up the upload sessions that a cancelled import has left open, and removes files it has half written. */
+    discardImport: async (step: Step) => {
+      const { host, trees = {}, bundle } = step.input;
+      if (host !== '') await run('discard import', step, discard);
+      for (const folder of Object.values(trees)) await discardTree(folder, bundle);
+    },
   };
 }
 
 export type ImportActivities = ReturnType<typeof createImportActivities>;
 
-async function withTools<T>(
+function withTools<T>(
   { destinationRemotes, stateFolder, pool }: ImportDependencies,
   input: ImportArtifactsInput,
   work: (tools: PushTools) => Promise<T>,
 ): Promise<T> {
+  return withBundle(input, async (bundle) => {
+    const remotes = destinationRemotes(input);
+    try {
+      pool.warm();
+      const client = await remotes.registry(input.host);
+      const limiter = operationLimiter(input.concurrency);
+      return await work({ bundle, client, pool, folder: stateFolder(input), limiter });
+    } finally {
+      await remotes.close();
+    }
+  });
+}
+
+async function withBundle<T>(input: ImportArtifactsInput, work: (bundle: Bundle) => Promise<T>): Promise<T> {
   const bundle = await openBundle(input.input);
-  const remotes = destinationRemotes(input);
   try {
     checkIdentity(bundle, input.bundle);
-    pool.warm();
-    const client = await remotes.registry(input.host);
-    return await work({
-      bundle,
-      client,
-      pool,
-      folder: stateFolder(input),
-      limiter: operationLimiter(input.concurrency),
-    });
+    return await work(bundle);
   } finally {
-    await Promise.all([bundle.close(), remotes.close()]);
+    await bundle.close();
   }
 }
 

@@ -15,3 +15,11 @@ export function importOperationId(bundle: Digest, host: string, namespace: strin
   const registry = namespace === '' ? host : `${host}/${namespace}`;
   return `import/${bundle.slice('sha256:'.length, 'sha256:'.length + 12)}/${registry}`;
 }
+
+/** Workflow id of an import into folders alone: one bundle goes into the same folders of one machine once at a time. */
+export function layOutOperationId(bundle: Digest, hostTaskQueue: string, folders: readonly string[]): string {
+  const place = createHash('sha256')
+    .update([hostTaskQueue, ...folders].join('\n'))
+    .digest('hex');
+  return `import/${bundle.slice('sha256:'.length, 'sha256:'.length + 12)}/${basename(folders[0]!)}-${place.slice(0, 8)}`;
+}

@@ -1,13 +1,13 @@
 import { basename } from 'node:path';
 import type { SealiftHost } from '../../contracts/host.ts';
 import type { ImportArtifactsInput } from '../../contracts/operations.ts';
-import type { ImportOptions } from '../options/import-options.ts';
+import type { ImportOptions, TreeDestinations } from '../options/import-options.ts';
 import type { CommandContext } from '../context.ts';
 import { parseRegistry, registryOptions } from '../options/registry-options.ts';
 import { bundlePath } from '../options/source-options.ts';
 import { importInputDigest } from './input-digest.ts';
 import type { Opening } from './opening.ts';
-import { importOperationId } from './operation-ids.ts';
+import { importOperationId, layOutOperationId } from './operation-ids.ts';
 import { runOperation } from './run-operation.ts';
 import type { OperationRequest } from './start-operation.ts';
 
@@ -17,9 +17,15 @@ import type { OperationRequest } from './start-operation.ts';
  *
  * @throws CliError InvalidInput, what `bundles.inspect` and runOperation throw
  */
-export async function runImport(context: CommandContext, opening: Opening, options: ImportOptions): Promise<void> {
-  const { host, namespace } = parseRegistry(options.registry);
-  await runOperation(context, opening, (machine) => importRequest(context, machine, options, { host, namespace }), {
+export async function runImport(
+  context: CommandContext,
+  opening: Opening,
+  options: ImportOptions,
+  trees: TreeDestinations,
+): Promise<void> {
+  const { registry } = options;
+  const place = registry === undefined ? { host: '', namespace: '' } : parseRegistry(registry);
+  await runOperation(context, opening, (machine) => importRequest(context, machine, options, { ...place, ...trees }), {
     detach: options.detach ?? false,
     beforeStart: () => undefined,
   });
@@ -29,7 +35,7 @@ async function importRequest(
   context: CommandContext,
   machine: SealiftHost,
   options: ImportOptions,
-  registry: { host: string; namespace: string },
+  place: Pick<ImportArtifactsInput, 'host' | 'namespace'> & TreeDestinations,
 ): Promise<OperationRequest> {
   const { cwd } = context.terminal;
   const path = bundlePath(options.input, cwd);
@@ -37,23 +43,34 @@ async function importRequest(
   const input: ImportArtifactsInput = {
     input: path,
     bundle: bundle.digest,
-    ...registry,
+    ...place,
     map: options.map ?? {},
     concurrency: options.concurrency,
     onFailure: options.onFailure,
     registry: registryOptions(options, cwd),
     hostTaskQueue,
   };
-  const destination = registry.namespace === '' ? registry.host : `${registry.host}/${registry.namespace}`;
+  const { host, namespace, trees = {} } = place;
+  const registry = namespace === '' ? host : `${host}/${namespace}`;
+  const folders = Object.values(trees);
+  const destination = [...(host === '' ? [] : [registry]), ...folders].join(', ');
   const sources = bundle.billOfMaterials.sources.map(({ name }) => name).join(', ');
   return {
     name: 'import',
-    id: importOperationId(bundle.digest, registry.host, registry.namespace),
+    id:
+      host === ''
+        ? layOutOperationId(bundle.digest, hostTaskQueue, folders)
+        : importOperationId(bundle.digest, host, namespace),
     input,
     inputDigest: importInputDigest(input),
     title: `import ${basename(path)} into ${destination}`,
-    details: [`Bundle: \`${bundle.digest}\``, '', `Input: \`${path}\``, '', `Registry: \`${destination}\``].join('\n'),
+    details: [
+      `Bundle: \`${bundle.digest}\``,
+      `Input: \`${path}\``,
+      ...(host === '' ? [] : [`Registry: \`${registry}\``]),
+      ...Object.entries(trees).map(([tree, folder]) => `Folder of ${tree}: \`${folder}\``),
+    ].join('\n\n'),
     ...(sources === '' ? {} : { distribution: sources }),
-    registry: destination,
+    ...(host === '' ? {} : { registry }),
   };
 }

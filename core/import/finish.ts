@@ -8,15 +8,24 @@ import type { WorkFolder } from '../transfer/work-folder.ts';
 import { loadImportPlan } from './check.ts';
 import { OUTCOMES, type PublishOutcome } from './publish.ts';
 import { TRAFFIC, type PushTraffic } from './push.ts';
+import type { ImportPlan } from './plan-types.ts';
 import { rulesOf } from './targets.ts';
+import type { WrittenTrees } from './write-trees.ts';
 
-/** Adds up what the import did, from what its steps noted. */
+/** Of an import that goes into no registry. */
+const NO_PLAN: ImportPlan = {
+  ...{ uploads: [], uploadBatches: [], homes: {}, targets: [], publishBatches: [] },
+  ...{ unchanged: 0, leftOut: [], reusedBytes: 0 },
+};
+
+/** Adds up what the import did, from what its steps noted. @param written what came of the file trees, when some were asked for */
 export async function summarizeImport(
   input: ImportArtifactsInput,
   bundle: Bundle,
   folder: WorkFolder,
+  written?: WrittenTrees,
 ): Promise<ImportArtifactsResult> {
-  const plan = await loadImportPlan(folder);
+  const plan = input.host === '' ? NO_PLAN : await loadImportPlan(folder);
   const traffic = await folder.readLines<PushTraffic>(TRAFFIC);
   const outcomes = new Map(
     (await folder.readLines<PublishOutcome>(OUTCOMES)).map(({ reference, outcome }) => [reference, outcome]),
@@ -45,8 +54,9 @@ export async function summarizeImport(
       reference,
       reason: 'skipped by the operator',
     })),
-    warnings: [],
-    registryMirrorConfiguration: await mirrorConfiguration(input, bundle),
+    warnings: written?.warnings ?? [],
+    registryMirrorConfiguration: input.host === '' ? '' : await mirrorConfiguration(input, bundle),
+    ...(written === undefined ? {} : { trees: written.trees }),
   };
 }
 

@@ -44,13 +44,14 @@ export async function verifyBundleBlobs(
     hooks.signal.throwIfAborted();
     if (outcome.kind === 'failed') throw moveError(outcome, 'local', 'verify', bundle.path);
     if (outcome.kind !== 'done' || outcome.digest !== digest)
-      throw altered(bundle, digest, offset, outcome.kind === 'done' ? outcome.digest : undefined);
+      throw alteredBlob(bundle, digest, offset, outcome.kind === 'done' ? outcome.digest : undefined);
     meter.finish(digest, size);
     verified(digest);
   });
 }
 
-function altered(bundle: Bundle, digest: Digest, offset: number, found: Digest | undefined): SealiftError {
+/** What is said of a blob of the bundle whose bytes have another digest. */
+export function alteredBlob(bundle: Bundle, digest: Digest, offset: number, found: Digest | undefined): SealiftError {
   return new SealiftError('BundleCorrupt', {
     side: 'local',
     operation: 'verify',

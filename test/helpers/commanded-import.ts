@@ -18,6 +18,7 @@ export function importActivities(uploads = 2, publishes = 2): CommandedActivitie
     verifyBlobs: () => undefined,
     pushBlobs: () => undefined,
     publishImages: () => undefined,
+    writeFileTrees: () => ({ trees: [], warnings: [] }),
     finishImport: () => ({ kind: 'import' }),
     discardImport: () => undefined,
   });

@@ -67,10 +67,17 @@ function headline(result: OperationResult): string[] {
       `Fetched ${formatBytes(result.bytesFetched)}, reused ${formatBytes(result.bytesReused)}`,
     ];
   }
+  const folders = (result.trees ?? []).map(
+    ({ tree, folder, written, unchanged, bytesWritten }) =>
+      `Wrote ${tree} to ${folder}: ${count(written, 'file')} (${formatBytes(bytesWritten)}) written, ${unchanged} unchanged`,
+  );
+  const bundle = `Bundle: ${result.bundle}`;
+  if (result.registry === '') return [bundle, ...folders];
   return [
     `Imported ${contents} (${count(result.blobs, 'blob')}) into ${result.registry}`,
-    `Bundle: ${result.bundle}`,
+    bundle,
     `Sent ${formatBytes(result.bytesPushed)}, reused ${formatBytes(result.bytesReused)}; ${count(result.tagsWritten, 'tag')} written, ${result.tagsUnchanged} unchanged`,
+    ...folders,
   ];
 }
 
