@@ -48,6 +48,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async (context) => (await import('./commands/verify/artifacts.ts')).verifyArtifactsCommand(context),
   },
   {
+    words: ['serve'],
+    summary: 'serve bundles as a registry and as files',
+    load: async (context) => (await import('./commands/serve.ts')).serveCommand(context),
+  },
+  {
     words: ['list', 'images'],
     summary: 'list what an export would fetch',
     load: async (context) => (await import('./commands/list/images.ts')).listImagesCommand(context),

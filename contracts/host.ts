@@ -1,6 +1,7 @@
 import type { Digest } from './descriptor.ts';
 import type { BillOfMaterials, SourceContents } from './bill-of-materials.ts';
 import type { Problem } from './errors.ts';
+import type { ExportConfig } from './export-config.ts';
 import type { RegistryOptions } from './operations.ts';
 import type { SourcePlugin, SourceSelection } from './source-plugin.ts';
 
@@ -17,6 +18,12 @@ export interface SealiftHost {
   /** the codecs that worker and client both use for payloads: none, unless a key is configured */
   payloadCodecs(): Promise<PayloadCodec[]>;
   doctor(): Promise<DoctorFinding[]>;
+  configuration: {
+    /** Reads a `sealift.yaml`. @param path absolute. @throws SealiftError FileMissing, InvalidInput with file and line */
+    readExport(path: string): Promise<ExportConfig>;
+  };
+  /** Serves bundles over HTTP until stopped. @throws SealiftError BundleCorrupt, BundleUnsafe, FileMissing, InvalidInput */
+  serve(options: ServeOptions, events: ServeEvents): Promise<RunningServe>;
 }
 
 /** Temporal's payload codec, as `@temporalio/common` has it; contracts import nothing. */
@@ -145,6 +152,38 @@ export interface BundleTools {
     },
     progress: (progress: VerifyProgress) => void,
   ): Promise<VerifyReport>;
+}
+
+export interface ServeOptions {
+  /** paths of bundles, absolute; where two differ, the first counts */
+  inputs: string[];
+  listen: { host: string; port: number };
+  /** paths of PEM files */
+  tls?: { certificate: string; key: string };
+  /** path of a file that `htpasswd -B` made */
+  htpasswd?: string;
+  /** where import would place what is in the bundles */
+  namespace: string;
+  map: Record<string, string>;
+  maxConnections: number;
+}
+
+/** What is told while bundles are served. */
+export interface ServeEvents {
+  warn(message: string): void;
+  /** given one JSON line for each request, without its end */
+  access?(line: string): void;
+}
+
+export interface RunningServe {
+  /** with the port it really listens on */
+  url: string;
+  /** repositories by the name that import would give them */
+  repositories: number;
+  /** Lets the answers under way finish. */
+  stop(): Promise<void>;
+  /** Breaks them off; `stop` then ends soon. */
+  breakOff(): void;
 }
 
 export interface DoctorFinding {

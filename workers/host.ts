@@ -44,9 +44,20 @@ export function createHost(env: NodeJS.ProcessEnv = process.env): SealiftHost {
       const { payloadCodecs } = await import('./codec.ts');
       return payloadCodecs(env);
     },
+    configuration: {
+      async readExport(path) {
+        const { readExportConfig } = await import('../core/config/export-config.ts');
+        const { sources } = await import('../plugins/sources/index.ts');
+        return readExportConfig(path, sources);
+      },
+    },
     async doctor() {
       const { examine } = await import('./doctor.ts');
       return examine(paths, root, env);
+    },
+    async serve(options, events) {
+      const { serveBundles } = await import('./serve.ts');
+      return serveBundles(options, events);
     },
   };
 }

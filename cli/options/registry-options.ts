@@ -52,9 +52,8 @@ export function parseRegistry(text: string): { host: string; namespace: string }
   const slash = trimmed.indexOf('/');
   const host = slash === -1 ? trimmed : trimmed.slice(0, slash);
   const namespace = slash === -1 ? '' : trimmed.slice(slash + 1);
-  const component = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
   const goodHost = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(:\d{1,5})?$/.test(host);
-  const goodNamespace = namespace === '' || new RegExp(`^${component}(?:/${component})*$`).test(namespace);
+  const goodNamespace = isNamespace(namespace);
   if (goodHost && goodNamespace) return { host, namespace };
   throw new CliError('InvalidInput', {
     side: 'destination',
@@ -63,6 +62,12 @@ export function parseRegistry(text: string): { host: string; namespace: string }
     message: goodHost ? 'the namespace is not a repository name' : 'it has not the form HOST[:PORT][/NAMESPACE]',
     remedy: registryRemedy(text),
   });
+}
+
+/** Whether text can be a namespace: a repository path, or nothing. */
+export function isNamespace(text: string): boolean {
+  const component = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
+  return text === '' || new RegExp(`^${component}(?:/${component})*$`).test(text);
 }
 
 function registryRemedy(text: string): string {

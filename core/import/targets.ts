@@ -13,6 +13,13 @@ const BILL_REPOSITORY = 'sealift/bundles';
 
 /** Everything in the bundle with its place in the destination, the bill of materials included. @throws SealiftError InvalidInput when two items would share a tag */
 export function targetsOf(bundle: Bundle, rules: DestinationRules): Target[] {
+  const targets = placedTargets(bundle, rules);
+  refuseCollisions(targets);
+  return targets;
+}
+
+/** The same where two items may want one tag. @throws SealiftError InvalidInput when a rule makes a place that is no repository */
+export function placedTargets(bundle: Bundle, rules: DestinationRules): Target[] {
   const targets = bundle.billOfMaterials.items.map((item): Target => {
     const { repository, tag } = splitDestination(placeDestination(item.destination, item.origin, rules));
     return {
@@ -35,7 +42,6 @@ export function targetsOf(bundle: Bundle, rules: DestinationRules): Target[] {
     root: bill.digest,
     attached: [],
   });
-  refuseCollisions(targets);
   return targets;
 }
 

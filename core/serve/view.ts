@@ -1,0 +1,58 @@
+import type { DestinationRules } from '../oci/rewrite.ts';
+import { debianTree } from '../trees/debian-tree.ts';
+import { filesTree } from '../trees/files-tree.ts';
+import { helmTree } from '../trees/helm-tree.ts';
+import { pythonTree } from '../trees/python-tree.ts';
+import { FILES_MOUNT, mountTree, type MountedTree, type Mounts } from './file-routes.ts';
+import { openInputs, type Inputs } from './inputs.ts';
+import { mergeBundles } from './merged-bundle.ts';
+import { referrersOf } from './referrers.ts';
+import type { RegistryContent } from './registry-routes.ts';
+import { repositoriesOf } from './repositories.ts';
+
+/** Everything that is served, found once when the server starts. */
+export interface ServedView extends RegistryContent {
+  mounts: Mounts;
+  /** what is not served as the bundles say, for the operator */
+  warnings: string[];
+}
+
+const builders = { [FILES_MOUNT]: filesTree, helm: helmTree, debian: debianTree, pypi: pythonTree };
+
+/**
+ * Opens bundles as one registry and one set of file trees. The caller closes the view's `inputs`.
+ *
+ * @param paths at least one; where two bundles have different content for one name, that of the first is served
+ * @throws SealiftError BundleCorrupt, BundleUnsafe, FileMissing, ManifestInvalid, InvalidInput
+ */
+export async function openView(paths: readonly string[], rules: DestinationRules): Promise<ServedView> {
+  const inputs = await openInputs(paths);
+  try {
+    const repositories = repositoriesOf(inputs.bundles, rules);
+    const { mounts, warnings } = await mountsOf(inputs);
+    return {
+      inputs,
+      repositories,
+      referrers: await referrersOf(inputs, repositories.manifests),
+      mounts,
+      warnings: [...repositories.warnings, ...warnings],
+    };
+  } catch (error) {
+    await inputs.close();
+    throw error;
+  }
+}
+
+async function mountsOf({ bundles }: Inputs): Promise<{ mounts: Mounts; warnings: string[] }> {
+  const [first, ...others] = bundles;
+  const mounts = new Map<string, MountedTree>();
+  const warnings: string[] = [];
+  if (first === undefined) return { mounts, warnings };
+  const all = mergeBundles([first, ...others]);
+  for (const [name, build] of Object.entries(builders)) {
+    const tree = await build(all);
+    mounts.set(name, mountTree(tree));
+    warnings.push(...tree.warnings.map((warning) => `${name}: ${warning}`));
+  }
+  return { mounts, warnings };
+}
