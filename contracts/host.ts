@@ -3,6 +3,7 @@ import type { BillOfMaterials, SourceContents } from './bill-of-materials.ts';
 import type { Problem } from './errors.ts';
 import type { ExportConfig } from './export-config.ts';
 import type { RegistryOptions } from './operations.ts';
+import type { NodeConfigs } from './node-configs.ts';
 import type { SourcePlugin, SourceSelection } from './source-plugin.ts';
 
 /**
@@ -15,6 +16,7 @@ export interface SealiftHost {
   workers: LocalWorkers;
   sources: SourceCatalogue;
   bundles: BundleTools;
+  nodeConfigs: NodeConfigs;
   /** the codecs that worker and client both use for payloads: none, unless a key is configured */
   payloadCodecs(): Promise<PayloadCodec[]>;
   doctor(): Promise<DoctorFinding[]>;

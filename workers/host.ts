@@ -40,6 +40,16 @@ export function createHost(env: NodeJS.ProcessEnv = process.env): SealiftHost {
         return verifyBundle(path, { ...options, configDir: paths.config, env }, progress);
       },
     },
+    nodeConfigs: {
+      async generators() {
+        const { generators } = await import('./node-configs.ts');
+        return generators();
+      },
+      async write(asked, warn) {
+        const { writeNodeConfig } = await import('./node-configs.ts');
+        return writeNodeConfig(asked, { configDir: paths.config, env }, warn);
+      },
+    },
     async payloadCodecs() {
       const { payloadCodecs } = await import('./codec.ts');
       return payloadCodecs(env);

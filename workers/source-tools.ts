@@ -5,6 +5,7 @@ import type { SourceContents } from '../contracts/bill-of-materials.ts';
 import type { SourceSelection } from '../contracts/source-plugin.ts';
 import { createRemotes, type RemotesOptions } from '../core/oci/remotes.ts';
 import { createSourceContext } from '../core/sources/context.ts';
+import { itemsOfSources } from '../core/sources/item-collection.ts';
 import { sourceNamed } from '../plugins/sources/index.ts';
 
 type Options = Omit<RemotesOptions, 'side'>;
@@ -28,14 +29,15 @@ export async function listFrom(
   const remotes = createRemotes({ ...options, side: 'source' });
   const scratch = await mkdtemp(join(tmpdir(), 'sealift-list-'));
   try {
-    const listed: SourceContents[] = [];
+    const listed: (SourceContents & { source: string })[] = [];
     for (const selection of selections) {
       const { source } = selection;
       const read = (location: string): Promise<Uint8Array> => remotes.read(location);
       const context = createSourceContext({ read, warn, scratch: join(scratch, source) });
-      listed.push(await sourceNamed(source).list(selection, context));
+      listed.push({ source, ...(await sourceNamed(source).list(selection, context)) });
     }
-    return { items: listed.flatMap(({ items }) => items), documents: listed.flatMap(({ documents }) => documents) };
+    const items = itemsOfSources(listed).map(({ source: _, ...item }) => item);
+    return { items, documents: listed.flatMap(({ documents }) => documents) };
   } finally {
     await Promise.all([remotes.close(), rm(scratch, { recursive: true, force: true })]);
   }

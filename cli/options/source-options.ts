@@ -15,16 +15,15 @@ export interface SourceOptions {
   release?: string;
   pullFrom?: Record<string, string>;
   sourceOption?: Record<string, string[]>;
+  /** from a configuration file; takes the place of everything above but `pullFrom` */
+  sources?: SourceSelection[];
 }
 
 /** Adds the options that select a distribution's content. */
-export function addSourceOptions(command: Command): Command {
+export function addSourceOptions(command: Command, { required = true } = {}): Command {
+  const input = "an input of the source: a distribution's manifest or a list of images (path or URL); repeatable";
   return command
-    .option(
-      '-f, --file <file>',
-      "an input of the source: a distribution's manifest or a list of images (path or URL); repeatable (required)",
-      collect,
-    )
+    .option('-f, --file <file>', required ? `${input} (required)` : input, collect)
     .option('--source <name>', 'which kind of input it is; found out from its content when not given')
     .option('--kube-version <version>', 'only this Kubernetes version, e.g. 1.30; repeatable', collect)
     .option('--provider <name>', 'only this infrastructure provider, e.g. vsphere; repeatable', collect)
@@ -46,7 +45,8 @@ export function addSourceOptions(command: Command): Command {
  */
 export function requireInput(command: Command): Command {
   return command.hook('preAction', () => {
-    const { file, source, sourceOption } = command.opts<SourceOptions>();
+    const { file, source, sourceOption, sources } = command.opts<SourceOptions>();
+    if (sources !== undefined) return;
     if (file === undefined && (source === undefined || sourceOption === undefined)) missingOption(command, '--file');
   });
 }
@@ -70,6 +70,7 @@ export async function sourceSelections(
     refuseCredentials(`${origin}=${url}`, origin);
     refuseCredentials(`${origin}=${url}`, url);
   }
+  if (options.sources !== undefined) return options.sources;
   const filesOf = new Map<string, string[]>(options.source === undefined ? [] : [[options.source, []]]);
   for (const given of options.file ?? []) {
     const file = absoluteLocation(given, cwd);

@@ -4,6 +4,7 @@ import type { ExportArtifactsInput } from '../../contracts/operations.ts';
 import type { SourcePlugin } from '../../contracts/source-plugin.ts';
 import type { Remotes } from '../oci/remotes.ts';
 import { createSourceContext } from '../sources/context.ts';
+import { itemsOfSources } from '../sources/item-collection.ts';
 import type { WorkFolder } from '../transfer/work-folder.ts';
 
 /** What the sources said, kept in the work folder: documents as blobs, items as they are. */
@@ -21,18 +22,18 @@ export async function listContents(
   tools: { folder: WorkFolder; remotes: Remotes; sourceNamed: (name: string) => SourcePlugin },
 ): Promise<Contents> {
   const contents: Contents = { items: [], documents: [], warnings: [] };
+  const found: { source: string; items: SourceItem[] }[] = [];
   for (const selection of input.selections) {
     const { source } = selection;
     const listed = await listSource(tools, selection, (warning) => contents.warnings.push(warning));
-    const known = new Set(contents.items.map(({ reference }) => reference));
-    contents.items.push(
-      ...listed.items.filter(({ reference }) => !known.has(reference)).map((item) => ({ ...item, source })),
-    );
+    found.push({ source, items: listed.items });
     for (const { content, ...document } of listed.documents) {
       const digest = await tools.folder.writeBlob(content);
-      contents.documents.push({ ...document, source, digest, size: content.length });
+      const known = contents.documents.some((one) => one.destination === document.destination && one.digest === digest);
+      if (!known) contents.documents.push({ ...document, source, digest, size: content.length });
     }
   }
+  contents.items = itemsOfSources(found);
   await tools.folder.writeJson(CONTENTS, contents);
   return contents;
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SourceItem } from '../../contracts/bill-of-materials.ts';
 import type { Digest } from '../../contracts/descriptor.ts';
-import { createItemCollection } from './item-collection.ts';
+import { createItemCollection, itemsOfSources } from './item-collection.ts';
 
 const digest: Digest = `sha256:${'a'.repeat(64)}`;
 const otherDigest: Digest = `sha256:${'b'.repeat(64)}`;
@@ -80,5 +80,26 @@ describe('an item collection', () => {
   it('keeps two digests of one repository apart when there is no tag', () => {
     const references = [`h.test/a@${digest}`, `h.test/a@${otherDigest}`];
     expect(collect(references.map((reference) => image(reference))).map((item) => item.reference)).toEqual(references);
+  });
+});
+
+describe('itemsOfSources', () => {
+  it('has once what several sources list, under the first, with what any of them knows', () => {
+    const items = itemsOfSources([
+      { source: 'a', items: [image('nginx:1'), image('h.test/only:1')] },
+      { source: 'b', items: [image('docker.io/library/nginx:1', { digest })] },
+    ]);
+    expect(items).toEqual([
+      { ...image('docker.io/library/nginx:1', { digest }), source: 'a' },
+      { ...image('h.test/only:1'), source: 'a' },
+    ]);
+  });
+
+  it('refuses what they contradict each other about, naming both', () => {
+    const listed = [digest, otherDigest].map((stated, index) => ({
+      source: `s${index}`,
+      items: [image('h.test/a:1', { digest: stated })],
+    }));
+    expect(() => itemsOfSources(listed)).toThrow(/source s1.* at source s0/);
   });
 });

@@ -3,32 +3,32 @@ import { inputError, positionText, type InputPosition } from './input-error.ts';
 import { parseReferenceAt } from './reference-at.ts';
 
 /** What a source plugin has found so far: duplicates collapse, contradictions are refused. */
-export interface ItemCollection {
+export interface ItemCollection<T extends SourceItem = SourceItem> {
   /**
    * Takes an item found at `position`. One that is there already only adds what was not known: a digest, checksums, platforms, a fuller spelling.
    * @throws SealiftError InvalidInput when a tag is stated with two digests, or a URL with two checksums
    */
-  add(item: SourceItem, position: InputPosition): void;
+  add(item: T, position: InputPosition): void;
   /** Everything once, sorted by kind and then reference, by code unit so that no locale has a say. */
-  items(): SourceItem[];
+  items(): T[];
 }
 
-interface Found {
-  item: SourceItem;
+interface Found<T extends SourceItem> {
+  item: T;
   position: InputPosition;
 }
 
-export function createItemCollection(): ItemCollection {
-  const found = new Map<string, Found>();
+export function createItemCollection<T extends SourceItem = SourceItem>(): ItemCollection<T> {
+  const found = new Map<string, Found<T>>();
 
-  function add(item: SourceItem, position: InputPosition): void {
+  function add(item: T, position: InputPosition): void {
     const key = identityOf(item, position);
     const earlier = found.get(key);
     if (earlier === undefined) found.set(key, { item, position });
     else found.set(key, { item: merged(earlier, item, position), position: earlier.position });
   }
 
-  function items(): SourceItem[] {
+  function items(): T[] {
     return [...found.values()].map(({ item }) => item).sort(byKindAndReference);
   }
 
@@ -48,7 +48,7 @@ function identityOf(item: SourceItem, position: InputPosition): string {
   return `${host}/${repository}${tag === undefined ? `@${digest}` : `:${tag}`}`;
 }
 
-function merged(earlier: Found, item: SourceItem, position: InputPosition): SourceItem {
+function merged<T extends SourceItem>(earlier: Found<T>, item: T, position: InputPosition): T {
   const first = earlier.item;
   refuseContradiction('digest', first.digest, item.digest, earlier, position);
   refuseContradiction('sha256', first.checksums?.sha256, item.checksums?.sha256, earlier, position);
@@ -75,10 +75,21 @@ function refuseContradiction(
   what: 'digest' | 'sha256' | 'sha512',
   stated: string | undefined,
   found: string | undefined,
-  earlier: Found,
+  earlier: Found<SourceItem>,
   position: InputPosition,
 ): void {
   if (stated === undefined || found === undefined || stated === found) return;
   const message = `${earlier.item.reference} has the ${what} ${found} here and ${stated} at ${positionText(earlier.position)}`;
   throw inputError(position, message, { remedy: 'find out which of the two is right and correct the other' });
+}
+
+/** What several sources list, together: what they share is there once, under the first that lists it. @throws SealiftError InvalidInput as `add` */
+export function itemsOfSources(
+  listed: readonly { source: string; items: readonly SourceItem[] }[],
+): (SourceItem & { source: string })[] {
+  const collection = createItemCollection<SourceItem & { source: string }>();
+  for (const { source, items } of listed) {
+    for (const item of items) collection.add({ ...item, source }, { file: `source ${source}`, field: item.foundAt });
+  }
+  return collection.items();
 }

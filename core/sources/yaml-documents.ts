@@ -49,7 +49,8 @@ export function readShape<T>(document: YamlDocument, schema: z.ZodType<T>, path:
   const result = schema.safeParse(valueAt(document.value, path));
   if (result.success) return result.data;
   const [issue, ...others] = result.error.issues;
-  const field = [...path, ...(issue?.path ?? [])];
+  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
+  const field = [...path, ...(issue?.path ?? []), ...unknown];
   const missing = valueAt(document.value, field) === undefined;
   const message = missing ? 'is missing' : (issue?.message ?? 'does not fit');
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`;

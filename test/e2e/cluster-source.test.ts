@@ -1,4 +1,6 @@
+import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
 import { generateImage, type GeneratedImage } from '../helpers/images.ts';
 import { kubeApiserverUnavailable, startKubeApiserver, type KubeApiserver } from '../helpers/kube-apiserver.ts';
 import {
@@ -127,6 +129,42 @@ describe.skipIf(why !== undefined)('export from a running cluster', () => {
     expectDone(listed, 'the list');
     const { items } = listed.document as unknown as { items: { reference: string }[] };
     expect(items.map(({ reference }) => reference)).toEqual([`${origin}/kube-scheduler:v1`]);
+  });
+
+  it('exports several sources of a sealift.yaml into one bundle, and what they share once', async () => {
+    const own = await offer('tools/probe', '1');
+    await ground.list('images.txt', [own, `${origin}/kube-scheduler:v1`]);
+    const config = {
+      output: 'both.tar',
+      pullFrom: { [origin]: 'http://127.0.0.1:1' },
+      concurrency: 2,
+      onFailure: 'fail',
+      sources: [
+        { name: 'images', files: ['images.txt'] },
+        { name: 'cluster', options: { kubeconfig: api.kubeconfig, namespace: 'kube-system' } },
+      ],
+    };
+    await writeFile(ground.path('sealift.yaml'), stringify(config));
+    const args = ['--config', ground.path('sealift.yaml')];
+    // the command line wins: nothing listens where the file says
+    const pullFrom = ['--pull-from', `${origin}=${ground.source.url}`];
+    const exported = await ground.run(['export', 'artifacts', ...args, ...pullFrom]);
+    expectDone(exported, 'the export');
+    expect(exported.document).toMatchObject({ output: ground.path('both.tar'), images: 2 });
+    const listed = await ground.run(['list', 'images', ...args]);
+    const { items } = listed.document as unknown as { items: { reference: string; digest?: string }[] };
+    expect(items).toMatchObject([
+      // the list states no digest, the cluster knows what runs
+      { reference: `${origin}/kube-scheduler:v1`, digest: images['kube-scheduler v1']?.root.digest },
+      { reference: own },
+    ]);
+
+    const replaced = await ground.run(['list', 'images', ...args, '-f', ground.path('images.txt')]);
+    expect((replaced.document as unknown as { items: object[] }).items).not.toContainEqual(
+      expect.objectContaining({ digest: expect.anything() }),
+    );
+    const unclear = await ground.run(['list', 'images', ...args, '--kube-version', '1.30']);
+    expectProblems(unclear, 2, [{ type: 'InvalidInput', side: 'local', subject: '--kube-version', remedy: /-f/ }]);
   });
 
   it('says what an account that may not list is lacking', async () => {

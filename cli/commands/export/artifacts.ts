@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { addConfigOption } from '../../options/config-option.ts';
 import { addConnectionOptions } from '../../options/registry-options.ts';
 import { addRunOptions } from '../../options/operation-options.ts';
 import { collectPlatforms, requireOptions } from '../../options/parse.ts';
@@ -12,7 +13,7 @@ export function exportArtifactsCommand(context: CommandContext): Command {
   const command = new Command('artifacts')
     .description('Fetch everything a distribution needs into one tar, an OCI image layout.')
     .option('-o, --output <file>', 'the tar to write (required)');
-  addSourceOptions(command)
+  addSourceOptions(addConfigOption(command, context))
     .option('--platform <os/arch>', 'only this platform of multi-platform images; repeatable', collectPlatforms)
     .option('--lock <file>', 'lock file: written when absent, obeyed when present')
     .addOption(

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import type { SourceContents } from '../../../contracts/bill-of-materials.ts';
 import type { CommandContext, ResultDocument } from '../../context.ts';
 import { printable } from '../../display/format.ts';
+import { addConfigOption } from '../../options/config-option.ts';
 import { addConnectionOptions, registryOptions, type ConnectionOptions } from '../../options/registry-options.ts';
 import { addSourceOptions, requireInput, sourceSelections, type SourceOptions } from '../../options/source-options.ts';
 
@@ -13,7 +14,7 @@ export function listImagesCommand(context: CommandContext): Command {
   const command = new Command('images').description(
     'List what an export would fetch: images, charts, manifests and files.',
   );
-  requireInput(addConnectionOptions(addSourceOptions(command)));
+  requireInput(addConnectionOptions(addSourceOptions(addConfigOption(command, context))));
   return command.action((options: ListImagesOptions) => listImages(context, options));
 }
 
