@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findTool, requireTool, temporaryFolder, type TemporaryFolder } from '../helpers/paths.ts';
-import { run, runOk, startProcess, type RunningProcess } from '../helpers/processes.ts';
+import { startContainerd } from '../helpers/containerd.ts';
+import { requireTool, temporaryFolder, type TemporaryFolder } from '../helpers/paths.ts';
+import { runOk } from '../helpers/processes.ts';
 import { createSealiftHome, type SealiftHome } from '../helpers/sealift.ts';
 import { sealiftJson } from '../helpers/sealift-json.ts';
 import { serveRelease, type ServedRelease } from '../helpers/served-release.ts';
@@ -88,38 +89,3 @@ describe('the tar is read by', () => {
     }
   });
 });
-
-/** @returns a containerd of our own, or why there is none */
-async function startContainerd(base: string): Promise<{ address: string; process: RunningProcess } | string> {
-  const command = await findTool('containerd');
-  const ctr = await findTool('ctr');
-  if (command === undefined || ctr === undefined) return 'containerd is not installed: apt-get install containerd';
-  if (process.getuid?.() !== 0) return 'containerd runs as root only, and this is not root';
-  const at = (name: string): string => join(base, 'containerd', name);
-  await mkdir(at('.'), { recursive: true });
-  const address = at('containerd.sock');
-  // only what importing needs: no CRI, no snapshots of a kernel that may lack them
-  const disabled = ['aufs', 'btrfs', 'devmapper', 'zfs', 'overlayfs'];
-  const plugins = ['io.containerd.grpc.v1.cri', ...disabled.map((name) => `io.containerd.snapshotter.v1.${name}`)];
-  await writeFile(
-    at('config.toml'),
-    [
-      'version = 2',
-      `root = "${at('root')}"`,
-      `state = "${at('state')}"`,
-      `disabled_plugins = ${JSON.stringify(plugins)}`,
-      '[grpc]',
-      `  address = "${address}"`,
-      '[ttrpc]',
-      `  address = "${at('ttrpc.sock')}"`,
-      '',
-    ].join('\n'),
-  );
-  const ready = async (): Promise<boolean> => (await run(ctr, ['--address', address, 'version'])).code === 0;
-  const args = ['--config', at('config.toml'), '--log-level', 'error'];
-  try {
-    return { address, process: await startProcess({ command, args, ready, readyTimeoutMs: 15_000 }) };
-  } catch (error) {
-    return `containerd does not run on this machine: ${String(error)}`;
-  }
-}
