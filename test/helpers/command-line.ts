@@ -48,7 +48,7 @@ export function fakeHost(parts: { [Part in keyof SealiftHost]?: Partial<SealiftH
       get: (target, key) => (target as Record<PropertyKey, unknown>)[key] ?? absent(`${name}.${String(key)}`),
     });
   const { doctor = (): never => absent('doctor'), payloadCodecs = () => Promise.resolve([]), ...rest } = parts;
-  const names = ['paths', 'server', 'workers', 'sources', 'bundles'] as const;
+  const names = ['paths', 'server', 'workers', 'sources', 'bundles', 'nodeConfigs'] as const;
   const made = Object.fromEntries(names.map((name) => [name, part(name, rest[name] ?? {})]));
   return { ...made, doctor, payloadCodecs } as unknown as SealiftHost;
 }
