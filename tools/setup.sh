@@ -13,6 +13,8 @@ docker-registry  docker-registry
 ctr              containerd
 apt-ftparchive   apt-utils
 mksquashfs       squashfs-tools
+gpg              gnupg
+pip3             python3-pip
 '
 
 install_system_tools() {

@@ -1,0 +1,230 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { WrittenTree } from '../../contracts/operations.ts';
+import { buildChart, buildDeb, buildWheel, writeFileBundle, type SampleFile } from '../../core/trees/testing.ts';
+import { startFileServer } from '../helpers/file-server.ts';
+import { findTool, requireTool, temporaryFolder, type TemporaryFolder } from '../helpers/paths.ts';
+import { runOk } from '../helpers/processes.ts';
+import { startRegistry } from '../helpers/registry.ts';
+import { createSealiftHome, runSealift, type SealiftHome } from '../helpers/sealift.ts';
+import { sealiftJson } from '../helpers/sealift-json.ts';
+import { startTemporal, type TestTemporal } from '../helpers/temporal.ts';
+
+// One bundle laid out in folders, and what the far side's own clients make of them; they are shown no other source.
+
+let temporal: TestTemporal;
+let home: SealiftHome;
+let folder: TemporaryFolder;
+let bundle: string;
+let files: SampleFile[];
+let imported: Record<string, unknown>;
+const at = (...names: string[]): string => join(folder.path, ...names);
+const signer = 'sealift-test@example.test';
+
+beforeAll(async () => {
+  folder = await temporaryFolder('trees');
+  temporal = await startTemporal();
+  home = await createSealiftHome({ ...temporal.env, GNUPGHOME: at('gnupg') });
+  files = await sampleFiles();
+  bundle = await writeFileBundle(at('bundle.tar'), files);
+  await makeKey();
+  imported = await layOut('far');
+});
+
+afterAll(async () => {
+  await runOk('gpgconf', ['--kill', 'gpg-agent'], { env: home.env }).catch(() => undefined);
+  await home?.remove();
+  await temporal?.stop();
+  await folder?.remove();
+});
+
+async function sampleFiles(): Promise<SampleFile[]> {
+  const deb = (fields: Record<string, string>, path: string): Promise<Uint8Array> =>
+    buildDeb(folder.path, { Architecture: 'all', ...fields }, { files: { [path]: 'from the far side\n' } });
+  const lib = await deb({ Package: 'sealift-lib', Version: '1:1.0-1' }, 'usr/share/sealift/lib');
+  const app = await deb(
+    { Package: 'sealift-app', Version: '2.0', Depends: 'sealift-lib (>= 1:1.0)' },
+    'usr/share/sealift/app',
+  );
+  const wheels = [
+    await buildWheel(folder.path, { name: 'sealift_lib', version: '1.2' }),
+    await buildWheel(folder.path, { name: 'sealift_app', version: '3.0', requires: ['Sealift.Lib>=1'] }),
+  ];
+  return [
+    { reference: 'https://deb.example/pool/sealift-lib_1%3a1.0-1_all.deb', bytes: lib, package: 'deb' },
+    { reference: 'https://deb.example/pool/sealift-app_2.0_all.deb', bytes: app, package: 'deb' },
+    ...wheels.map(({ name, bytes }) => ({
+      reference: `https://py.example/${name}`,
+      bytes,
+      package: 'python' as const,
+    })),
+    { reference: 'https://charts.example/demo-1.0.0.tgz', bytes: buildChart('demo', '1.0.0'), package: 'helm' },
+    { reference: 'registry.example/charts/demo:1.1.0', bytes: buildChart('demo', '1.1.0'), chart: true },
+    { reference: 'file:///near/side/a.charm', bytes: Buffer.from('a charm'), package: 'charm' },
+    ...Array.from({ length: 3 }, (_, index) => ({
+      reference: `https://dl.example/release/v1/large-${index}`,
+      bytes: randomBytes(48 * 1024 * 1024),
+    })),
+  ];
+}
+
+async function makeKey(): Promise<void> {
+  await mkdir(at('gnupg'), { mode: 0o700 });
+  const key = ['--batch', '--passphrase', '', '--quick-generate-key', signer, 'ed25519', 'sign', 'never'];
+  await runOk(await requireTool('gpg'), key, { env: home.env });
+}
+
+function layOutArgs(below: string): string[] {
+  const folders = ['files', 'charms', 'deb', 'pypi', 'helm'].flatMap((tree) => [`--${tree}-dir`, at(below, tree)]);
+  return ['import', 'artifacts', '--input', bundle, ...folders, '--deb-signing-key', signer];
+}
+
+function layOut(below: string): Promise<Record<string, unknown>> {
+  return sealiftJson(home, 'import', layOutArgs(below));
+}
+
+/** path -> digest of everything below a folder, signatures left out: they hold the time */
+async function contentsOf(below: string): Promise<Map<string, string>> {
+  const entries = await readdir(at(below), { recursive: true, withFileTypes: true });
+  const found = await Promise.all(
+    entries
+      .filter((entry) => entry.isFile() && !/^(InRelease|Release\.gpg)$/.test(entry.name))
+      .map(async (entry): Promise<[string, string]> => {
+        const path = join(entry.parentPath, entry.name);
+        return [
+          path.slice(at(below).length + 1),
+          createHash('sha256')
+            .update(await readFile(path))
+            .digest('hex'),
+        ];
+      }),
+  );
+  return new Map(found.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+describe('an import into folders', () => {
+  it('needs no registry, and says how many files it wrote', () => {
+    const trees = imported['trees'] as WrittenTree[];
+    expect(imported).toMatchObject({ registry: '', registryMirrorConfiguration: '', warnings: [] });
+    expect(trees.map(({ tree, written, unchanged }) => [tree, written, unchanged])).toEqual([
+      ['files', 9, 0],
+      ['charms', 1, 0],
+      ['deb', 5, 0],
+      ['pypi', 8, 0],
+      ['helm', 3, 0],
+    ]);
+  });
+
+  it('puts files under their host and path, byte by byte', async () => {
+    const contents = await contentsOf('far/files');
+    for (const { reference, bytes } of files.filter(({ reference }) => reference.startsWith('https://dl.example/'))) {
+      const digest = createHash('sha256').update(bytes).digest('hex');
+      expect(contents.get(reference.slice('https://'.length)), reference).toBe(digest);
+    }
+    expect((await stat(at('far/files/local/a.charm'))).mode & 0o777).toBe(0o644);
+  });
+
+  it('writes nothing when it is done again, and mends what was altered', async () => {
+    const before = await stat(at('far/deb/InRelease'));
+    await writeFile(at('far/charms/a.charm'), 'A charm');
+    const again = (await layOut('far'))['trees'] as WrittenTree[];
+    expect(again.map(({ written }) => written)).toEqual([0, 1, 0, 0, 0]);
+    expect(await readFile(at('far/charms/a.charm'), 'utf8')).toBe('a charm');
+    expect((await stat(at('far/deb/InRelease'))).mtimeMs).toBe(before.mtimeMs);
+  });
+
+  it('comes to the same after kill -9 in the middle', async () => {
+    // as soon as the first file is under way
+    const begun = async (): Promise<boolean> => {
+      const staged = (await readdir(at('killed/files')).catch(() => [])).find((name) => name.startsWith('.sealift-'));
+      return staged !== undefined && (await readdir(at('killed/files', staged)).catch(() => [])).length > 0;
+    };
+    const cut = await runSealift(layOutArgs('killed'), { home, kill: { when: begun, victims: /sealift/ } });
+    expect(cut.killed, cut.stderr).toBe(true);
+    expect(existsSync(at('killed/helm/index.yaml')), 'an index before its time').toBe(false);
+    await layOut('killed');
+    expect(await readdir(at('killed/files'))).toEqual(await readdir(at('far/files')));
+    expect(await contentsOf('killed')).toEqual(await contentsOf('far'));
+  });
+
+  it('goes along with one into a registry', async () => {
+    await using registry = await startRegistry({ kind: 'distribution' });
+    const args = ['--input', bundle, '--registry', registry.host, '--charms-dir', at('both')];
+    const result = await sealiftJson(home, 'import', ['import', 'artifacts', ...args]);
+    expect(result).toMatchObject({ registry: registry.host, trees: [{ tree: 'charms', written: 1 }] });
+    expect(await readdir(at('both'))).toEqual(['a.charm']);
+  });
+
+  it('does not follow a symbolic link out of its folder', async () => {
+    await mkdir(at('linked'));
+    await mkdir(at('outside'));
+    await symlink(at('outside'), at('linked/dl.example'));
+    const args = ['import', 'artifacts', '--input', bundle, '--files-dir', at('linked'), '--on-failure', 'fail'];
+    const failure = await sealiftJson(home, 'failure', args, { code: 5 });
+    expect(JSON.stringify(failure['problems'])).toContain('a symbolic link');
+    expect(await readdir(at('outside'))).toEqual([]);
+  });
+});
+
+describe('the far side', () => {
+  it('installs a package and what it depends on with apt', async () => {
+    const root = at('root');
+    const folders = ['etc/apt', 'var/lib/apt/lists/partial', 'var/cache/apt/archives/partial', 'var/lib/dpkg/info'];
+    for (const path of [...folders, 'var/lib/dpkg/updates', 'var/log/apt'])
+      await mkdir(join(root, path), { recursive: true });
+    await writeFile(join(root, 'var/lib/dpkg/status'), '');
+    const key = at('far/deb/sealift-archive-keyring.asc');
+    await writeFile(join(root, 'etc/apt/sources.list'), `deb [signed-by=${key}] file://${at('far/deb')} ./\n`);
+    const options = [
+      `Dir=${root}`,
+      `Dir::State::status=${join(root, 'var/lib/dpkg/status')}`,
+      'Dir::Etc::sourceparts=-',
+      `Dir::Log=${join(root, 'var/log/apt')}`,
+      // a folder of the test is closed to other users
+      'APT::Sandbox::User=root',
+      'Dir::Bin::methods=/usr/lib/apt/methods',
+      `DPkg::Options::=--root=${root}`,
+    ].flatMap((option) => ['-o', option]);
+    const apt = await requireTool('apt-get');
+    const env = { PATH: process.env['PATH'] ?? '', LC_ALL: 'C', APT_CONFIG: '/dev/null' };
+    const updated = await runOk(apt, [...options, '--error-on=any', 'update'], { env });
+    expect(updated).toContain('InRelease');
+    if (process.getuid?.() !== 0) {
+      console.warn('only root unpacks packages: they were downloaded, not installed');
+      await runOk(apt, [...options, '--yes', '--download-only', 'install', 'sealift-app'], { env });
+      return;
+    }
+    await runOk(apt, [...options, '--yes', 'install', 'sealift-app'], { env });
+    for (const name of ['app', 'lib']) {
+      expect(await readFile(join(root, 'usr/share/sealift', name), 'utf8')).toBe('from the far side\n');
+    }
+  });
+
+  it('installs Python packages with pip', async () => {
+    await writeFile(at('requirements.txt'), 'sealift-app==3.0\n');
+    const index = ['--index-url', `file://${at('far/pypi/simple')}`];
+    const target = ['--target', at('python'), '--no-cache-dir', '--disable-pip-version-check'];
+    const env = { PATH: process.env['PATH'] ?? '', HOME: folder.path, PIP_CONFIG_FILE: '/dev/null' };
+    const python = await requireTool('python3');
+    await runOk(python, ['-m', 'pip', 'install', '-r', at('requirements.txt'), ...index, ...target], { env });
+    const program = 'import sealift_app, sealift_lib; print(sealift_app.version, sealift_lib.version)';
+    const printed = await runOk(python, ['-c', program], { env: { ...env, PYTHONPATH: at('python') } });
+    expect(printed.trim()).toBe('3.0 1.2');
+  });
+
+  it('adds, pulls and renders charts with helm', async () => {
+    const found = await findTool('helm');
+    if (found === undefined) throw new Error('helm is not there: run `make setup`');
+    await using server = await startFileServer(at('far/helm'));
+    const helm = (...args: string[]): Promise<string> =>
+      runOk(found, args, { env: { ...home.env, HOME: at('helm-home') } });
+    await helm('repo', 'add', 'far', server.url);
+    for (const version of ['1.0.0', '1.1.0']) {
+      await helm('pull', 'far/demo', '--version', version, '--destination', folder.path);
+      expect(await helm('template', at(`demo-${version}.tgz`))).toContain(`chart: "${version}"`);
+    }
+  });
+});
