@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { startFaultProxy, type FaultProxy } from '../helpers/fault-proxy.ts';
+import { kubeflowBundle, locationOf, pushImages, writeCharms } from '../helpers/kubeflow-upstream.ts';
+import { temporaryFolder, type TemporaryFolder } from '../helpers/paths.ts';
+import { createPuller } from '../helpers/pull.ts';
+import { startRegistry, type TestRegistry } from '../helpers/registry.ts';
+import { counterReaches, createSealiftHome, runSealift, type SealiftHome } from '../helpers/sealift.ts';
+import { sealiftJson } from '../helpers/sealift-json.ts';
+import { startTemporal, type TestTemporal } from '../helpers/temporal.ts';
+
+// The flow of the air-gapped installation of Charmed Kubeflow, with charms made here: one export, one import, one deployment.
+
+let temporal: TestTemporal;
+let home: SealiftHome;
+let folder: TemporaryFolder;
+let upstream: TestRegistry;
+let proxy: FaultProxy;
+let site: TestRegistry;
+let bundle: string;
+let charms: number;
+let digests: Map<string, string>;
+let inputs: string[];
+let tar: string;
+
+beforeAll(async () => {
+  temporal = await startTemporal();
+  home = await createSealiftHome(temporal.env);
+  folder = await temporaryFolder('kubeflow');
+  const at = (name: string): string => join(folder.path, name);
+  bundle = (await kubeflowBundle()).text;
+  charms = await writeCharms(bundle, at('charms'));
+  await writeFile(at('bundle.yaml'), bundle);
+  await writeFile(at('testing-images.txt'), '# for the tests of a site\nghcr.io/example/tests/mnist:1\nalpine:3\n');
+  const files = ['bundle.yaml', 'charms', 'testing-images.txt'].flatMap((name) => ['-f', at(name)]);
+  inputs = ['--source', 'charmed-kubeflow', '--source-option', 'juju-version=3.6.11', ...files];
+  upstream = await startRegistry({ kind: 'distribution' });
+  site = await startRegistry({ kind: 'distribution' });
+  const listed = await sealiftJson(home, 'images', ['list', 'images', ...inputs]);
+  const items = listed['items'] as { kind: string; reference: string }[];
+  const references = items.filter(({ kind }) => kind === 'image').map(({ reference }) => reference);
+  digests = await pushImages(references, upstream.url);
+  // slow enough that bytes are in flight at the kill
+  const fault = { kind: 'slow', direction: 'down', bytesPerSecond: 3_000_000 } as const;
+  proxy = await startFaultProxy(upstream.url, [{ name: 'slow blobs', path: /\/blobs\//, times: Infinity, fault }]);
+  tar = at('kubeflow.tar');
+}, 120_000);
+
+afterAll(async () => {
+  await home?.remove();
+  await Promise.all([temporal?.stop(), proxy?.stop(), upstream?.stop(), site?.stop()]);
+  await folder?.remove();
+});
+
+async function sha256(path: string): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
+}
+
+function exportTo(output: string, from: string): string[] {
+  const hosts = new Set([...digests.keys()].map((reference) => locationOf(reference).host));
+  const pullFrom = [...hosts].flatMap((host) => ['--pull-from', `${host}=${from}`]);
+  return ['export', 'artifacts', '--output', output, ...inputs, ...pullFrom];
+}
+
+describe('Charmed Kubeflow', () => {
+  it('is exported, killed by -9 in the middle, as if nothing had happened', async () => {
+    const when = counterReaches(proxy.downloaded, 1_500_000);
+    const { killed, stderr } = await runSealift(exportTo(tar, proxy.url), { home, kill: { when } });
+    expect(killed, `the export ended too early:\n${stderr}`).toBe(true);
+    const resumed = await sealiftJson(home, 'export', exportTo(tar, proxy.url));
+    const straight = join(folder.path, 'straight.tar');
+    expect((await sealiftJson(home, 'export', exportTo(straight, upstream.url)))['digest']).toBe(resumed['digest']);
+    expect(await sha256(tar)).toBe(await sha256(straight));
+  });
+
+  it('is imported with every image under its digest, where the retagged list says', async () => {
+    await sealiftJson(home, 'import', [
+      'import',
+      'artifacts',
+      '--input',
+      tar,
+      '--registry',
+      `${site.host}/edge`,
+      '--plain-http',
+    ]);
+    const puller = createPuller(site.url);
+    for (const [reference, digest] of digests) {
+      const { repository, tag } = locationOf(reference);
+      expect(await puller.whole(`edge/${repository}`, tag), reference).toBe(digest);
+    }
+    await puller[Symbol.asyncDispose]();
+  });
+
+  it('is deployed from local charms and the private registry alone', async () => {
+    const output = join(folder.path, 'deploy');
+    const option = ['--option', 'gateway-service-type=NodePort'];
+    const registry = ['--registry', `${site.host}/edge`, '--plain-http'];
+    const command = ['generate', 'node-config', '--for', 'charmed-kubeflow', '--input', tar, '--output', output];
+    await sealiftJson(home, 'node-config', [...command, ...registry, ...option]);
+    const text = (name: string): Promise<string> => readFile(join(output, name), 'utf8');
+    const { applications } = parse(await text('overlay-airgap.yaml')) as { applications: Record<string, Overlaid> };
+    expect(Object.keys(applications).sort()).toEqual(applicationNames(bundle));
+    const used = new Set<string>();
+    for (const [name, { charm, options = {}, resources = {} }] of Object.entries(applications)) {
+      expect(charm, name).toMatch(/^\.\/charms\/[a-z0-9-]+_r\d+\.charm$/);
+      expect(await sha256(join(output, charm))).toBe(await sha256(join(folder.path, charm)));
+      used.add(charm);
+      const stated = [...Object.values(resources), ...Object.values(options)];
+      const foreign = stated.flatMap((value) => value.match(/[a-z0-9.-]+(:\d+)?\/[a-z0-9/._-]+/g) ?? []);
+      for (const image of foreign) expect(image.startsWith(`${site.host}/edge/`), `${name}: ${image}`).toBe(true);
+    }
+    expect(used.size).toBe(charms);
+    const puller = createPuller(site.url);
+    for (const line of (await text('retagged-images.txt')).trim().split('\n')) {
+      const [, repository = '', tag = ''] = new RegExp(`^${site.host}/(.+):([^:/]+)$`).exec(line) ?? [];
+      await expect(puller.manifest(repository, tag), line).resolves.toBeDefined();
+    }
+    await puller[Symbol.asyncDispose]();
+  });
+});
+
+interface Overlaid {
+  charm: string;
+  options?: Record<string, string>;
+  resources?: Record<string, string>;
+}
+
+function applicationNames(bundleYaml: string): string[] {
+  return Object.keys((parse(bundleYaml) as { applications: object }).applications).sort();
+}
