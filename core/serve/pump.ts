@@ -3,9 +3,9 @@ import type { ServerResponse } from 'node:http';
 import type { Span } from './inputs.ts';
 
 /** Two of these a download: while one is on its way to the socket, the other is filled. */
-const CHUNK = 256 * 1024;
-/** From this many downloads at once on, each gets less, so that a thousand slow readers cost 64 MB and not 512. */
-const MANY = 64;
+const CHUNK = 512 * 1024;
+/** From this many downloads at once on, each gets less, so that a thousand slow readers cost 64 MB and not a gigabyte. */
+const MANY = 32;
 const SMALL_CHUNK = 32 * 1024;
 
 let running = 0;

@@ -19,8 +19,9 @@ import {
   type Ours,
 } from './ours.ts';
 import { exportPeers, importPeers, noopPeers, type Bench } from './peers.ts';
+import { benchServe } from './serve.ts';
 
-const parts = ['export', 'import', 'noop', 'fixed'] as const;
+const parts = ['export', 'import', 'noop', 'serve', 'fixed'] as const;
 type Part = (typeof parts)[number];
 
 interface Settings {
@@ -138,6 +139,9 @@ async function main({ runs, parts: chosen, peersOnly }: Settings): Promise<void>
     if (chosen.includes('export')) await runExport(bench, ours, runs);
     if (chosen.includes('import')) await runImports(bench, ours, runs);
     if (chosen.includes('noop')) await runNoop(bench, ours, runs);
+    if (chosen.includes('serve') && ours !== undefined) {
+      print((await benchServe(bench, ours, runs, say)).join('\n'));
+    }
     if (chosen.includes('fixed') && !peersOnly) await runFixed(bench, runs);
   } finally {
     await ours?.stop();
