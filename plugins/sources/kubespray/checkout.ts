@@ -25,13 +25,16 @@ const CHECKSUMS = [
   'roles/kubespray-defaults/defaults/main/checksums.yml',
   'roles/download/defaults/main/checksums.yml',
 ];
+const SYSTEM_PACKAGES = ['roles/system_packages/vars/main.yml'];
+const REQUIREMENTS = ['requirements.txt'];
 
 /** Those of every control plane node: kubeadm pulls them, so that no list of Kubespray's names them. */
 const KUBEADM_IMAGES = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kube-proxy'];
 
 /**
  * The lists that Kubespray's contrib/offline/generate_list.sh makes of a checkout, rendered by the real Ansible for each
- * architecture with the variables of the inventory, and the checkout's checksums.yml. The checkout is not written to.
+ * architecture with the variables of the inventory, and the checkout's own checksums; what it says of OS packages and
+ * Python when that is asked for. The checkout is not written to.
  * @throws SealiftError InvalidInput, FileMissing, ToolMissing, ToolFailed
  */
 export async function readCheckout(
@@ -58,8 +61,16 @@ export async function readCheckout(
     );
     files.push(textFile(`${checkout}/images-${arch}.list`, images), textFile(`${checkout}/files-${arch}.list`, urls));
   }
-  const checksums = await firstOf(checkout, CHECKSUMS, context);
-  return checksums === undefined ? files : [...files, checksums];
+  const others = [
+    CHECKSUMS,
+    ...(optionValues(selection, 'deb-release').length === 0 ? [] : [SYSTEM_PACKAGES]),
+    ...(optionValues(selection, 'python-version').length === 0 ? [] : [REQUIREMENTS]),
+  ];
+  for (const paths of others) {
+    const found = await firstOf(checkout, paths, context);
+    if (found !== undefined) files.push(found);
+  }
+  return files;
 }
 
 /** What was asked for by `arch`, as Go names architectures. @throws SealiftError InvalidInput */

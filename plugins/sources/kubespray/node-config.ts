@@ -7,6 +7,7 @@ import type {
   SourceOption,
 } from '../../../contracts/source-plugin.ts';
 import { SealiftError } from '../../../core/errors.ts';
+import { mirrorHosts } from '../../../core/node-config/hosts-toml.ts';
 import { parseReference } from '../../../core/oci/reference.ts';
 import { decodeText } from '../../../core/sources/text.ts';
 import { offlineInventory } from './offline-inventory.ts';
@@ -24,7 +25,8 @@ const options = [
 type OptionName = (typeof options)[number]['name'];
 type Context = Pick<SourceContext, 'read' | 'warn'>;
 
-const CA_ON_NODE = '/etc/containerd/certs.d/sealift-ca.crt';
+const CERTS_ON_NODE = '/etc/containerd/certs.d';
+const CA_ON_NODE = `${CERTS_ON_NODE}/sealift-ca.crt`;
 const KEY_ON_NODE = '/etc/apt/keyrings/sealift.asc';
 
 /** Inventory variables, and the files that nodes and the Ansible machine need beside them. */
@@ -57,10 +59,15 @@ async function generate(request: NodeConfigRequest, context: Context): Promise<G
     ...(helmUrl !== undefined && hasCilium(request) ? { ciliumCharts: helmUrl } : {}),
     ...(registry?.ca === undefined ? {} : { caOnNode: CA_ON_NODE }),
     ...(user === undefined ? {} : { user }),
-    mirrored: originsOf(request),
+    // A header can only be referred to in variables; without one, files say more (see mirrorFiles).
+    mirrored: user === undefined ? [] : originsOf(request),
   });
-  const nodes = [...caFile(request), ...(await aptFiles(request, debianUrl, context))];
-  const files = [
+  const nodes = [
+    ...caFile(request),
+    ...(user === undefined ? mirrorFiles(request) : []),
+    ...(await aptFiles(request, debianUrl, context)),
+  ];
+  const files: GeneratedFile[] = [
     { path: 'group_vars/all/offline.yml', content: inventory },
     ...(await passwordFile(request, user, context)),
     ...(pipUrl === undefined ? [] : [{ path: 'pip.conf', content: pipConfiguration(pipUrl) }]),
@@ -91,6 +98,14 @@ function originsOf({ images, registry }: NodeConfigRequest): string[] {
   return [...hosts].filter((host) => host !== registry?.host).sort();
 }
 
+/** The form that containerd 1.6 and 2.x both obey takes more than Kubespray's own template writes; it leaves these alone. */
+function mirrorFiles(request: NodeConfigRequest): GeneratedFile[] {
+  const { registry } = request;
+  if (registry === undefined) return [];
+  const files = mirrorHosts({ origins: originsOf(request), registry, folder: CERTS_ON_NODE });
+  return files.map((file) => ({ ...file, path: `nodes/${file.path}` }));
+}
+
 function caFile({ registry }: NodeConfigRequest): { path: string; content: string }[] {
   return registry?.ca === undefined ? [] : [{ path: `nodes${CA_ON_NODE}`, content: registry.ca }];
 }
@@ -116,7 +131,7 @@ async function passwordFile(
   request: NodeConfigRequest,
   user: string | undefined,
   context: Context,
-): Promise<{ path: string; content: string }[]> {
+): Promise<GeneratedFile[]> {
   const file = oneValue(request, 'registry-password-file');
   if (file === undefined) return [];
   if (user === undefined) {
@@ -130,7 +145,7 @@ async function passwordFile(
   const path = 'group_vars/all/registry-credentials.yml';
   context.warn(`${path} holds the password of the registry: encrypt it with ansible-vault encrypt`);
   // !unsafe keeps Ansible from taking braces in a password for a template
-  return [{ path, content: `registry_pass: !unsafe ${JSON.stringify(password)}\n` }];
+  return [{ path, content: `registry_pass: !unsafe ${JSON.stringify(password)}\n`, secret: true }];
 }
 
 function pipConfiguration(url: string): string {

@@ -49,12 +49,12 @@ export const renderedShape = z.object({ images: z.array(z.string()), files: z.ar
 export function inputKind(content: string): InputKind {
   if (/^["']?\w+_checksums["']?:/m.test(content)) return 'checksums';
   if (/^pkgs:/m.test(content)) return 'system-packages';
-  return most(content, (line) => REQUIREMENT_WITH_VERSION.test(line)) ? 'requirements' : 'lists';
+  return shareOf(content, (line) => REQUIREMENT_WITH_VERSION.test(line)) >= 0.5 ? 'requirements' : 'lists';
 }
 
 /** Whether a list is one of files: lists of images look the same whoever wrote them, so those take `--source kubespray`. */
 export function isListOfFiles(content: string): boolean {
-  return most(content, isUrl);
+  return shareOf(content, isUrl) > 0.5;
 }
 
 /** Whether a line of a list is the URL of a file, and not an image reference. */
@@ -62,10 +62,10 @@ export function isUrl(text: string): boolean {
   return URL_START.test(text);
 }
 
-function most(content: string, holds: (line: string) => boolean): boolean {
+function shareOf(content: string, holds: (line: string) => boolean): number {
   const lines = content
     .split(/\r?\n/)
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'));
-  return lines.filter(holds).length * 2 > lines.length;
+  return lines.length === 0 ? 0 : lines.filter(holds).length / lines.length;
 }
