@@ -54,6 +54,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async (context) => (await import('./commands/serve.ts')).serveCommand(context),
   },
   {
+    words: ['inspect'],
+    summary: 'show what is in a bundle',
+    load: async (context) => (await import('./commands/inspect.ts')).inspectCommand(context),
+  },
+  {
     words: ['list', 'images'],
     summary: 'list what an export would fetch',
     load: async (context) => (await import('./commands/list/images.ts')).listImagesCommand(context),

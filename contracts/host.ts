@@ -1,5 +1,5 @@
 import type { Digest } from './descriptor.ts';
-import type { BillOfMaterials, SourceContents } from './bill-of-materials.ts';
+import type { BillItem, BillOfMaterials, SourceContents } from './bill-of-materials.ts';
 import type { Problem } from './errors.ts';
 import type { ExportConfig } from './export-config.ts';
 import type { RegistryOptions } from './operations.ts';
@@ -142,9 +142,47 @@ export interface VerifyReport {
   registry?: { name: string; images: number; blobs: number; bytes: number };
 }
 
+/** One item of a bundle with what it weighs. */
+export interface BundleItem extends Pick<
+  BillItem,
+  'kind' | 'name' | 'reference' | 'digest' | 'origin' | 'source' | 'package'
+> {
+  /** `os/arch[/variant]` that the bundle has it for; empty for what is for every platform */
+  platforms: string[];
+  /** bytes of its manifests and blobs */
+  size: number;
+  /** those of them that other items need too */
+  sharedBytes: number;
+}
+
+/** What a part of a bundle weighs, each manifest and blob counted once. */
+export interface ContentSum {
+  /** a source, a platform, a package format */
+  name: string;
+  items: number;
+  bytes: number;
+}
+
+/** What is in a bundle. */
+export interface BundleContents extends Omit<BillOfMaterials, 'schemaVersion' | 'items'> {
+  digest: Digest;
+  /** bytes of the tar */
+  size: number;
+  items: BundleItem[];
+  /** manifests and blobs that the items need, each counted once */
+  blobs: number;
+  bytes: number;
+  bySource: ContentSum[];
+  /** `any` for what is for every platform */
+  byPlatform: ContentSum[];
+  byPackage: ContentSum[];
+}
+
 export interface BundleTools {
   /** Reads just enough to know the bundle: its identity and what is in it. @throws SealiftError BundleCorrupt, BundleUnsafe, FileMissing */
   inspect(path: string): Promise<{ digest: Digest; size: number; billOfMaterials: BillOfMaterials }>;
+  /** The same, and what each item weighs: reads every manifest. @throws SealiftError as `inspect`, and ManifestInvalid */
+  contents(path: string): Promise<BundleContents>;
   /** Hashes every byte of the bundle; with `destination`, also fetches and hashes everything in the registry. */
   verify(
     path: string,

@@ -1,6 +1,7 @@
 import type { BillOfMaterials } from '../contracts/bill-of-materials.ts';
 import type { Digest } from '../contracts/descriptor.ts';
-import type { BundleTools, VerifyProgress, VerifyReport } from '../contracts/host.ts';
+import type { BundleContents, BundleTools, VerifyProgress, VerifyReport } from '../contracts/host.ts';
+import { bundleContents } from '../core/bundle/contents.ts';
 import { openBundle, type Bundle } from '../core/bundle/reader.ts';
 import { verifyInRegistry } from '../core/import/verify-registry.ts';
 import { verifyBundleBlobs } from '../core/import/verify-blobs.ts';
@@ -15,6 +16,15 @@ export async function inspectBundle(
   const bundle = await openBundle(path);
   await bundle.close();
   return { digest: bundle.identity, size: bundle.size, billOfMaterials: bundle.billOfMaterials };
+}
+
+export async function readContents(path: string): Promise<BundleContents> {
+  const bundle = await openBundle(path);
+  try {
+    return await bundleContents(bundle);
+  } finally {
+    await bundle.close();
+  }
 }
 
 /** Hashes all of a bundle, and with a destination everything of it in the registry. */

@@ -35,6 +35,10 @@ export function createHost(env: NodeJS.ProcessEnv = process.env): SealiftHost {
         const { inspectBundle } = await import('./bundle-tools.ts');
         return inspectBundle(path);
       },
+      async contents(path) {
+        const { readContents } = await import('./bundle-tools.ts');
+        return readContents(path);
+      },
       async verify(path, options, progress) {
         const { verifyBundle } = await import('./bundle-tools.ts');
         return verifyBundle(path, { ...options, configDir: paths.config, env }, progress);

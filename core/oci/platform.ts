@@ -27,3 +27,8 @@ export function platformMatches(wanted: Platform, actual: Platform): boolean {
 function defaultVariant(architecture: string): string | undefined {
   return { arm64: 'v8', arm: 'v7', amd64: 'v1' }[architecture];
 }
+
+/** `os/arch[/variant]` */
+export function formatPlatform({ os, architecture, variant }: Platform): string {
+  return [os, architecture, ...(variant === undefined ? [] : [variant])].join('/');
+}

@@ -169,6 +169,22 @@ describe('an import into folders', () => {
   });
 });
 
+describe('inspect', () => {
+  it('shows what is in the bundle, as JSON and as a table', async () => {
+    const contents = await sealiftJson(home, 'inspect', ['inspect', bundle]);
+    const items = contents['items'] as { reference: string; size: number }[];
+    expect(items.map(({ reference }) => reference)).toEqual(files.map(({ reference }) => reference));
+    expect(contents).toMatchObject({
+      digest: imported['bundle'],
+      bySource: [{ name: 'sample', items: files.length }],
+      byPackage: [{ name: 'charm' }, { name: 'deb', items: 2 }, { name: 'helm' }, { name: 'python', items: 2 }],
+    });
+    const { stdout } = await runSealift(['inspect', bundle], { home });
+    for (const { reference } of files) expect(stdout).toContain(reference);
+    expect(stdout).toMatch(/^deb +2 +\S+ \S+$/m);
+  });
+});
+
 describe('the far side', () => {
   it('installs a package and what it depends on with apt', async () => {
     const root = at('root');
