@@ -104,10 +104,15 @@ export type GeneratedFile = {
   secret?: true;
 } & (
   | { content: string }
-  /** the image as a tar that container runtimes import, made from the bundle; `platform` picks one of an index */
-  | { image: string; platform?: string }
+  /**
+   * the image as a tar that container runtimes import, made from the bundle; `platform` picks one of an index, `named` is
+   * the reference that the tar gives it in place of its own
+   */
+  | { image: string; platform?: string; named?: string }
   /** a file of the bundle by its URL */
   | { file: string }
+  /** a tar of these files, compressed with gzip; the same files give the same bytes */
+  | { archive: Exclude<GeneratedFile, { archive: unknown }>[] }
 );
 
 /** What a distribution needs on the far side beside its images: configuration that lies as it must lie there. */

@@ -8,16 +8,19 @@ import { formatReference, parseReference } from '../oci/reference.ts';
 import { copyBlob } from './copy-blob.ts';
 import { blobName, ociLayoutContent, paddedSize } from './layout.ts';
 import type { Bundle } from './reader.ts';
-import { encodeHeader, tarBlockSize } from './tar-header.ts';
+import { encodeHeader, headerLength, tarBlockSize } from './tar-header.ts';
 
 export interface ArchivedImage {
-  /** as the bill of materials names it */
+  /** what the tar names it */
   reference: string;
   /** digest of its root in the bundle */
   digest: Digest;
   /** `os/arch[/variant]`: only this one of an index */
   platform?: string;
 }
+
+/** A file of the tar: bytes that are made here, or a blob. */
+type Entry = { name: string; size: number } & ({ bytes: Uint8Array } | { digest: Digest });
 
 /**
  * Writes one image of a bundle as a tar that `ctr images import` and the kubelet's containerd take: an OCI image layout
@@ -31,26 +34,39 @@ export async function writeImageArchive(
   image: ArchivedImage,
   write: (bytes: Uint8Array) => Promise<unknown>,
 ): Promise<void> {
-  const root = await rootOf(bundle, image);
-  const { manifests, blobs } = await bundle.closure(root);
-  const descriptor = manifests.at(-1)!;
-  const file = async (name: string, content: Uint8Array): Promise<void> => {
-    await write(encodeHeader(name, content.length));
-    await write(padded(content));
-  };
-  await file('oci-layout', ociLayoutContent);
-  await file('index.json', Buffer.from(layoutIndex(descriptor, image.reference)));
-  const manifest = parseManifest(await bundle.read(root), descriptor.mediaType);
-  if (manifest.kind === 'manifest') {
-    await file('manifest.json', Buffer.from(dockerManifest(manifest.blobs, image.reference)));
-  }
-  const all = new Map([...manifests, ...blobs].map(({ digest, size }) => [digest, size]));
-  for (const [digest, size] of [...all].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    await write(encodeHeader(blobName(digest), size));
-    await copyBlob(bundle, digest, write);
+  for (const entry of await entriesOf(bundle, image)) {
+    const { name, size } = entry;
+    await write(encodeHeader(name, size));
+    if ('bytes' in entry) await write(entry.bytes);
+    else await copyBlob(bundle, entry.digest, write);
     await write(Buffer.alloc(paddedSize(size) - size));
   }
   await write(Buffer.alloc(2 * tarBlockSize));
+}
+
+/** How many bytes `writeImageArchive` of the same image writes. @throws the same */
+export async function imageArchiveSize(bundle: Bundle, image: ArchivedImage): Promise<number> {
+  const entries = await entriesOf(bundle, image);
+  return entries.reduce((sum, { size }) => sum + headerLength(size) + paddedSize(size), 2 * tarBlockSize);
+}
+
+async function entriesOf(bundle: Bundle, image: ArchivedImage): Promise<Entry[]> {
+  const root = await rootOf(bundle, image);
+  const { manifests, blobs } = await bundle.closure(root);
+  const descriptor = manifests.at(-1)!;
+  const made = (name: string, bytes: Uint8Array): Entry => ({ name, size: bytes.length, bytes });
+  const manifest = parseManifest(await bundle.read(root), descriptor.mediaType);
+  const all = new Map([...manifests, ...blobs].map(({ digest, size }) => [digest, size]));
+  return [
+    made('oci-layout', ociLayoutContent),
+    made('index.json', Buffer.from(layoutIndex(descriptor, image.reference))),
+    ...(manifest.kind === 'manifest'
+      ? [made('manifest.json', Buffer.from(dockerManifest(manifest.blobs, image.reference)))]
+      : []),
+    ...[...all]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([digest, size]): Entry => ({ name: blobName(digest), size, digest })),
+  ];
 }
 
 async function rootOf(bundle: Bundle, { reference, digest, platform }: ArchivedImage): Promise<Digest> {
@@ -96,8 +112,4 @@ function imageNames(reference: string): { name: string; tag: string }[] {
     ...(tag === undefined ? [] : [{ name: formatReference({ host, repository, tag }), tag }]),
     ...(digest === undefined ? [] : [{ name: formatReference({ host, repository, digest }), tag: digest }]),
   ];
-}
-
-function padded(content: Uint8Array): Uint8Array {
-  return Buffer.concat([content, Buffer.alloc(paddedSize(content.length) - content.length)]);
 }

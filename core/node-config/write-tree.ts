@@ -6,11 +6,12 @@ import { MediaType } from '../../contracts/media-types.ts';
 import type { GeneratedFile } from '../../contracts/source-plugin.ts';
 import { copyBlob } from '../bundle/copy-blob.ts';
 import { diskError } from '../bundle/disk-error.ts';
-import { writeImageArchive } from '../bundle/image-archive.ts';
+import { imageArchiveSize, writeImageArchive } from '../bundle/image-archive.ts';
 import type { Bundle } from '../bundle/reader.ts';
 import { SealiftError } from '../errors.ts';
 import { errorCode } from '../host/atomic-file.ts';
 import type { Digest } from '../../contracts/descriptor.ts';
+import { writeTarGz, type ArchiveEntry } from './tar-gz.ts';
 
 /** A file of a tree that was written. */
 export interface WrittenFile {
@@ -111,17 +112,34 @@ async function writeContent(file: GeneratedFile, handle: FileHandle, bundle: Bun
     await handle.writeFile(bytes);
     size += bytes.length;
   };
-  if ('content' in file) await write(Buffer.from(file.content));
-  else if ('image' in file) {
-    const { digest } = itemOf(bundle, file.image, file.path).item;
-    const { image, platform } = file;
-    const archived = { reference: image, digest, ...(platform === undefined ? {} : { platform }) };
-    await writeImageArchive(itemOf(bundle, image, file.path).bundle, archived, write);
-  } else {
-    const { bundle: from, item } = itemOf(bundle, file.file, file.path);
-    await copyBlob(from, await wrappedBlob(from, item), write);
+  if (!('archive' in file)) await (await contentOf(file, bundle)).copy(write);
+  else {
+    const entries: ArchiveEntry[] = [];
+    for (const entry of file.archive) entries.push({ name: entry.path, ...(await contentOf(entry, bundle)) });
+    await writeTarGz(entries, write);
   }
   return size;
+}
+
+/** What a file consists of, with its size known beforehand. */
+async function contentOf(
+  file: Exclude<GeneratedFile, { archive: unknown }>,
+  bundle: Bundle | undefined,
+): Promise<Omit<ArchiveEntry, 'name'>> {
+  if ('content' in file) {
+    const bytes = Buffer.from(file.content);
+    return { size: bytes.length, copy: (write) => write(bytes) };
+  }
+  if ('image' in file) {
+    const { image, platform, named = image } = file;
+    const { bundle: from, item } = itemOf(bundle, image, file.path);
+    const archived = { reference: named, digest: item.digest, ...(platform === undefined ? {} : { platform }) };
+    const size = await imageArchiveSize(from, archived);
+    return { size, copy: (write) => writeImageArchive(from, archived, write) };
+  }
+  const { bundle: from, item } = itemOf(bundle, file.file, file.path);
+  const digest = await wrappedBlob(from, item);
+  return { size: from.locate(digest)?.size ?? 0, copy: (write) => copyBlob(from, digest, write) };
 }
 
 /** The digest of the file that an artifact of the bundle wraps. @throws SealiftError BundleCorrupt */

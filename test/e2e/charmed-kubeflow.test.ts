@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { startFaultProxy, type FaultProxy } from '../helpers/fault-proxy.ts';
 import { kubeflowBundle, locationOf, pushImages, writeCharms } from '../helpers/kubeflow-upstream.ts';
-import { temporaryFolder, type TemporaryFolder } from '../helpers/paths.ts';
+import { requireTool, temporaryFolder, type TemporaryFolder } from '../helpers/paths.ts';
+import { runOk } from '../helpers/processes.ts';
 import { createPuller } from '../helpers/pull.ts';
 import { startRegistry, type TestRegistry } from '../helpers/registry.ts';
 import { counterReaches, createSealiftHome, runSealift, type SealiftHome } from '../helpers/sealift.ts';
@@ -121,6 +122,44 @@ describe('Charmed Kubeflow', () => {
       await expect(puller.manifest(repository, tag), line).resolves.toBeDefined();
     }
     await puller[Symbol.asyncDispose]();
+  });
+});
+
+// The archives of the documentation, which upstream's own scripts and `docker load` take.
+describe('the archives', () => {
+  const generate = (output: string): Promise<unknown> => {
+    const command = ['generate', 'node-config', '--for', 'charmed-kubeflow', '--input', tar, '--output', output];
+    return sealiftJson(home, 'node-config', [...command, '--registry', 'air.test:5000', '--option', 'archives=yes']);
+  };
+  const at = (name: string): string => join(folder.path, 'archives', name);
+
+  it('are the same bytes twice', async () => {
+    await generate(join(folder.path, 'archives'));
+    await generate(join(folder.path, 'archives-again'));
+    for (const name of ['images.tar.gz', 'charms.tar.gz', 'images.txt']) {
+      expect(await sha256(at(name)), name).toBe(await sha256(join(folder.path, 'archives-again', name)));
+    }
+  });
+
+  it('hold one tar an image, that skopeo reads as Docker does, under the name of the new registry', async () => {
+    await runOk('tar', ['--extract', '--file', at('images.tar.gz'), '--directory', folder.path]);
+    const retagged = (await readFile(at('retagged-images.txt'), 'utf8')).trim().split('\n');
+    const skopeo = await requireTool('skopeo');
+    for (const image of retagged.filter((_, index) => index % 9 === 0)) {
+      const file = join(folder.path, `${image.replace(/[/:]/g, '-')}.tar`);
+      const layers = JSON.parse(await runOk(skopeo, ['inspect', `docker-archive:${file}:${image}`])) as {
+        Layers: string[];
+      };
+      expect(layers.Layers.length, image).toBe(2);
+    }
+    expect((await readdir(folder.path)).filter((name) => name.startsWith('air.test-5000-'))).toHaveLength(digests.size);
+  });
+
+  it('are taken as input: charms.tar.gz with the bundle lists what the folder of charms did', async () => {
+    const files = ['-f', join(folder.path, 'bundle.yaml'), '-f', at('charms.tar.gz'), '-f', at('images.txt')];
+    const listed = await sealiftJson(home, 'images', ['list', 'images', '--source', 'charmed-kubeflow', ...files]);
+    const images = (listed['items'] as { kind: string; reference: string }[]).filter(({ kind }) => kind === 'image');
+    expect(images.map(({ reference }) => reference)).toEqual([...digests.keys()]);
   });
 });
 

@@ -16,6 +16,11 @@ export const charmedKubeflow: SourcePlugin = {
     modes: [],
     options: [
       { name: 'gateway-service-type', summary: 'NodePort or LoadBalancer (default): how the Istio gateway is reached' },
+      {
+        name: 'archives',
+        summary: "yes: images.tar.gz and charms.tar.gz too, for `docker load` and upstream's own scripts",
+      },
+      { name: 'archive-platform', summary: 'OS/ARCH of the images in images.tar.gz; linux/amd64 when not given' },
     ],
     async generate(request, context) {
       const { generateNodeConfig } = await import('./node-config.ts');

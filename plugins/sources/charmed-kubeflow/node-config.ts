@@ -2,6 +2,7 @@ import type { BillItem, BillOfMaterials } from '../../../contracts/bill-of-mater
 import type { GeneratedFile, NodeConfigRequest, SourceContext } from '../../../contracts/source-plugin.ts';
 import { SealiftError } from '../../../core/errors.ts';
 import { readShape } from '../../../core/sources/yaml-documents.ts';
+import { charmsArchive, imagesArchive } from './archives.ts';
 import { onlyDocument } from './charm.ts';
 import { deployScript } from './deploy-script.ts';
 import { APPLICATIONS_REPOSITORY, BUNDLE_REPOSITORY } from './deployment.ts';
@@ -15,6 +16,8 @@ import { bundleShape, deploymentShape, type Deployment } from './schema.ts';
 type Context = Pick<SourceContext, 'read' | 'warn'>;
 
 const GATEWAY_OPTION = 'gateway-service-type';
+const ARCHIVES_OPTION = 'archives';
+const PLATFORM_OPTION = 'archive-platform';
 const GATEWAY_TYPES = ['LoadBalancer', 'NodePort'];
 
 /**
@@ -55,6 +58,7 @@ async function deploymentFiles(
   const overlay = overlayText(overlayOf(deployment, place, gatewayOptions(request, deployment, context)));
   refuseOutside(bundle, overlay, registry.host, carried);
   warnings(request, registry, deployment, context);
+  const charms = charmsOf(deployment);
   const controllerCharm = deployment.otherCharms.find(({ name }) => name === 'juju-controller');
   const script = deployScript({
     registryHost: registry.host,
@@ -66,7 +70,8 @@ async function deploymentFiles(
     { path: 'caas-image-repo.json', content: controllerImages(registry) },
     { path: 'deploy.sh', executable: true, content: script },
     { path: 'overlay-airgap.yaml', content: overlay },
-    ...charmFiles(deployment),
+    ...[...charms].map(([file, url]) => ({ path: `${CHARMS_FOLDER}/${file}`, file: url })),
+    ...archives(request, charms, place),
   ];
 }
 
@@ -129,10 +134,20 @@ function controllerImages(registry: Registry): string {
   return `${JSON.stringify({ serveraddress: `${scheme}://${registry.host}`, repository }, undefined, 2)}\n`;
 }
 
-function charmFiles({ applications, otherCharms }: Deployment): GeneratedFile[] {
+/** file name -> URL */
+function charmsOf({ applications, otherCharms }: Deployment): Map<string, string> {
   const charms = [...Object.values(applications).flatMap(({ charm }) => charm ?? []), ...otherCharms];
-  const byFile = new Map(charms.map(({ file, url }) => [file, url]));
-  return [...byFile].map(([file, url]) => ({ path: `${CHARMS_FOLDER}/${file}`, file: url }));
+  return new Map(charms.map(({ file, url }) => [file, url]));
+}
+
+function archives(
+  { images, options }: NodeConfigRequest,
+  charms: ReadonlyMap<string, string>,
+  place: (image: string) => string,
+): GeneratedFile[] {
+  if (!(options[ARCHIVES_OPTION] ?? []).includes('yes')) return [];
+  const platform = options[PLATFORM_OPTION]?.at(-1) ?? 'linux/amd64';
+  return [charmsArchive(charms), imagesArchive(images, place, platform)];
 }
 
 function lines(words: readonly string[]): string {
