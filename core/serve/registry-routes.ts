@@ -17,7 +17,7 @@ export interface RegistryContent {
   referrers: Referrers;
 }
 
-/** Codes of the distribution specification v1.1, "Error Codes". */
+/** Codes of the distribution specification v1.1, "Error Codes", and what registries say of their own failures. */
 type ErrorCode =
   | 'BLOB_UNKNOWN'
   | 'DIGEST_INVALID'
@@ -27,6 +27,7 @@ type ErrorCode =
   | 'PAGINATION_NUMBER_INVALID'
   | 'TOOMANYREQUESTS'
   | 'UNAUTHORIZED'
+  | 'UNKNOWN'
   | 'UNSUPPORTED';
 
 const API_VERSION = { 'docker-distribution-api-version': 'registry/2.0' };

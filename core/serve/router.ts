@@ -34,6 +34,13 @@ export async function answer(exchange: Exchange, view: ServedView, tools: Router
   return verdict?.user;
 }
 
+/** Answers a request that could not be answered; nothing has been sent yet. */
+export function sendFailure(exchange: Exchange): void {
+  const message = 'the bundle could not be read';
+  if (isRegistryPath(exchange.path)) sendRegistryError(exchange, 500, 'UNKNOWN', message);
+  else sendText(exchange, 500, 'text/plain', `${message}\n`);
+}
+
 function isRegistryPath(path: string): boolean {
   return path === '/v2' || path.startsWith('/v2/');
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir, readlink } from 'node:fs/promises';
+import { copyFile, readdir, readFile, readlink, truncate, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -303,6 +303,39 @@ describe('the server', () => {
     await once(socket, 'close');
     await stopping;
     expect(received()).toBeGreaterThan(kubectl.length);
+  });
+
+  it('is not held up by connections that want nothing', async () => {
+    const server = await start();
+    const silent = connect(Number(new URL(server.url).port), '127.0.0.1');
+    await once(silent, 'connect');
+    await (await fetch(`${server.url}/healthz`)).text();
+    const closed = once(silent.resume(), 'close');
+    await server.stop();
+    await closed;
+  });
+
+  it('breaks an answer off when the file ends early, and goes on', async () => {
+    const input = join(folder.path, 'cut.tar');
+    await copyFile(first, input);
+    const server = await start({ inputs: [input] });
+    await truncate(input, 20_000);
+    const blob = await fetch(`${server.url}/v2/team/app/blobs/${layer.digest}`).catch(() => undefined);
+    await expect(blob?.arrayBuffer() ?? Promise.reject(new Error('no answer'))).rejects.toThrow();
+    expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+    expect(server.warnings.join('\n')).toContain('the file ends at byte');
+  });
+
+  it('does not serve a manifest whose bytes were altered', async () => {
+    const input = join(folder.path, 'altered.tar');
+    const bytes = await readFile(first);
+    await writeFile(input, bytes);
+    const server = await start({ inputs: [input] });
+    bytes.fill(0x20, bytes.indexOf(web.root.bytes), bytes.indexOf(web.root.bytes) + 10);
+    await writeFile(input, bytes, { flag: 'r+' });
+    const response = await fetch(`${server.url}/v2/library/web/manifests/1.25`);
+    expect([response.status, await codeOf(response)]).toEqual([500, 'UNKNOWN']);
+    expect(server.warnings.join('\n')).toContain('its bytes were altered');
   });
 
   it('lets go of a connection on which nothing moves, and of one that broke off', async () => {

@@ -7,7 +7,7 @@ import { accessLine } from './access-log.ts';
 import type { Authenticate } from './basic-auth.ts';
 import type { Exchange } from './exchange.ts';
 import { Metrics } from './metrics.ts';
-import { answer } from './router.ts';
+import { answer, sendFailure } from './router.ts';
 import type { ServedView } from './view.ts';
 
 export interface ServerSettings {
@@ -58,7 +58,7 @@ export async function startServer(view: ServedView, settings: ServerSettings): P
       url: urlOf(server, settings),
       stop: () => (stopped ??= site.stop(server)),
       breakOff: () => {
-        server.closeAllConnections();
+        site.breakOff();
       },
     };
   } catch (error) {
@@ -73,6 +73,9 @@ class Site {
   readonly #settings: ServerSettings;
   readonly #metrics = new Metrics();
   readonly #answering = new Set<Promise<void>>();
+  readonly #sockets = new Set<Socket>();
+  /** there once the server is being stopped: called when nothing is under way */
+  #drained: (() => void) | undefined;
 
   constructor(view: ServedView, settings: ServerSettings) {
     this.#view = view;
@@ -80,20 +83,26 @@ class Site {
   }
 
   serve(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#drained !== undefined) response.setHeader('connection', 'close');
     const answering = this.#answer(request, response).finally(() => this.#answering.delete(answering));
     this.#answering.add(answering);
   }
 
+  /** Lets answers under way finish; connections that wait for nothing, or never asked for anything, do not hold it up. */
   async stop(server: Server): Promise<void> {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    // connections that are kept alive after the answer that was under way
-    const idle = setInterval(() => {
-      server.closeIdleConnections();
-    }, 50);
+    await new Promise<void>((resolve) => {
+      this.#drained = resolve;
+      if (this.#metrics.inFlight === 0) resolve();
+    });
+    this.breakOff();
     await closed;
-    clearInterval(idle);
     await Promise.all(this.#answering);
     await this.#view.inputs.close();
+  }
+
+  breakOff(): void {
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   /** Never rejects: what goes wrong is this request's alone. */
@@ -111,7 +120,7 @@ class Site {
     } catch (error) {
       this.#settings.warn(`${request.method} ${path}: ${error instanceof Error ? error.message : String(error)}`);
       if (response.headersSent) response.destroy();
-      else response.writeHead(500, { 'content-type': 'text/plain' }).end('the bundle could not be read\n');
+      else sendFailure(exchange);
     }
   }
 
@@ -132,12 +141,18 @@ class Site {
       };
       this.#metrics.count(facts);
       ended(facts);
+      if (this.#metrics.inFlight === 0) this.#drained?.();
     });
   }
 
-  countConnection(socket: Socket): void {
-    this.#metrics.connections += 1;
-    socket.once('close', () => (this.#metrics.connections -= 1));
+  /** Takes note of a connection while it is open: with TLS, from before the handshake. */
+  follow(socket: Socket): void {
+    this.#sockets.add(socket);
+    this.#metrics.connections = this.#sockets.size;
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      this.#metrics.connections = this.#sockets.size;
+    });
   }
 }
 
@@ -153,14 +168,20 @@ function createFor({ tls, maxConnections, idleMs = IDLE_MS }: ServerSettings, si
   // who waits for "100 Continue" wants to send something, and is told that nobody wants it
   server.on('checkContinue', serve);
   server.on('connection', (socket) => {
-    site.countConnection(socket);
+    site.follow(socket);
   });
   return server;
 }
 
 function createTls({ certificate, key }: { certificate: Buffer; key: Buffer }, timeouts: object): Server {
   try {
-    return createTlsServer({ ...timeouts, cert: certificate, key, minVersion: 'TLSv1.2' });
+    return createTlsServer({
+      ...timeouts,
+      handshakeTimeout: HEADERS_MS,
+      cert: certificate,
+      key,
+      minVersion: 'TLSv1.2',
+    });
   } catch (error) {
     throw new SealiftError('InvalidInput', {
       side: 'local',
