@@ -17,6 +17,7 @@ export const groupSummaries: Record<string, { summary: string; hidden?: true }> 
   list: { summary: 'list images or operations' },
   generate: { summary: 'write files for the far side' },
   verify: { summary: 'check every digest' },
+  check: { summary: 'look for what would go wrong' },
   server: { summary: 'the embedded Temporal server' },
   download: { summary: 'deprecated', hidden: true },
 };
@@ -57,6 +58,11 @@ export const commandTable: readonly CommandEntry[] = [
     words: ['inspect'],
     summary: 'show what is in a bundle',
     load: async (context) => (await import('./commands/inspect.ts')).inspectCommand(context),
+  },
+  {
+    words: ['check', 'node'],
+    summary: 'look at this machine as a node on the far side',
+    load: async (context) => (await import('./commands/check/node.ts')).checkNodeCommand(context),
   },
   {
     words: ['list', 'images'],

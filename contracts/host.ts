@@ -2,6 +2,7 @@ import type { Digest } from './descriptor.ts';
 import type { BillItem, BillOfMaterials, SourceContents } from './bill-of-materials.ts';
 import type { Problem } from './errors.ts';
 import type { ExportConfig } from './export-config.ts';
+import type { NodeCheckRequest, NodeFinding } from './node-check.ts';
 import type { RegistryOptions } from './operations.ts';
 import type { NodeConfigs } from './node-configs.ts';
 import type { SourcePlugin, SourceSelection } from './source-plugin.ts';
@@ -20,6 +21,8 @@ export interface SealiftHost {
   /** the codecs that worker and client both use for payloads: none, unless a key is configured */
   payloadCodecs(): Promise<PayloadCodec[]>;
   doctor(): Promise<DoctorFinding[]>;
+  /** Looks at this machine as a node on the far side; changes nothing. */
+  checkNode(request: NodeCheckRequest): Promise<NodeFinding[]>;
   configuration: {
     /** Reads a `sealift.yaml`. @param path absolute. @throws SealiftError FileMissing, InvalidInput with file and line */
     readExport(path: string): Promise<ExportConfig>;

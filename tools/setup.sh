@@ -15,6 +15,8 @@ apt-ftparchive   apt-utils
 mksquashfs       squashfs-tools
 gpg              gnupg
 pip3             python3-pip
+ip               iproute2
+iptables         iptables
 '
 
 install_system_tools() {

@@ -58,6 +58,10 @@ export function createHost(env: NodeJS.ProcessEnv = process.env): SealiftHost {
       const { payloadCodecs } = await import('./codec.ts');
       return payloadCodecs(env);
     },
+    async checkNode(request) {
+      const { checkNode } = await import('../core/node-check/index.ts');
+      return checkNode(request, { configDir: paths.config, env });
+    },
     configuration: {
       async readExport(path) {
         const { readExportConfig } = await import('../core/config/export-config.ts');

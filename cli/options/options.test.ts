@@ -7,7 +7,7 @@ import { commandTable } from '../command-table.ts';
 import { main } from '../main.ts';
 import { exportInputDigest, importInputDigest } from '../operations/input-digest.ts';
 import { exportOperationId, importOperationId } from '../operations/operation-ids.ts';
-import { collectPairs } from './parse.ts';
+import { byteSize, collectPairs } from './parse.ts';
 import { parseRegistry } from './registry-options.ts';
 
 const digest = `sha256:${'0123456789abcdef'.repeat(4)}` as const;
@@ -135,5 +135,22 @@ describe('completion', () => {
     expect(ask('export', 'artifacts', '--platform', 'linux/amd64', '--dig')).toEqual(['--digest-policy']);
     expect(ask('completion', 'f')).toEqual(['fish']);
     expect(ask('server', 'st')).toEqual(['start', 'stop', 'status']);
+  });
+});
+
+describe('byteSize', () => {
+  it.each([
+    ['0', 0],
+    ['1024', 1024],
+    ['20G', 20 * 1024 ** 3],
+    ['1.5GiB', 1.5 * 1024 ** 3],
+    ['3k', 3072],
+    ['2TB', 2 * 1024 ** 4],
+  ])('reads %s', (text, bytes) => {
+    expect(byteSize(text)).toBe(bytes);
+  });
+
+  it.each(['', 'G', '20 G', '-1', '20X', '1e3'])('refuses %j', (text) => {
+    expect(() => byteSize(text)).toThrow(/e\.g\. 20G/);
   });
 });

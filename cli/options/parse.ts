@@ -28,6 +28,13 @@ export function positiveInteger(value: string): number {
   return number;
 }
 
+/** A size in bytes, with K, M, G or T for powers of 1024. @throws InvalidArgumentError */
+export function byteSize(value: string): number {
+  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?$/i.exec(value) ?? [];
+  if (number === '') throw new InvalidArgumentError('It is a number of bytes, or one with K, M, G or T, e.g. 20G.');
+  return Math.round(Number(number) * 1024 ** ' KMGT'.indexOf(unit.toUpperCase()));
+}
+
 /** `os/arch[/variant]`, as in the OCI image index. @throws InvalidArgumentError */
 export function collectPlatforms(value: string, earlier: string[] | undefined): string[] {
   if (!/^[a-z0-9]+\/[a-z0-9_]+(\/[a-z0-9.]+)?$/.test(value)) {

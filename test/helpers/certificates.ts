@@ -13,8 +13,13 @@ export interface Certificates {
 /**
  * Makes a certificate authority and a server certificate for localhost and 127.0.0.1 below a folder.
  * @param days how long they are valid; a negative number gives a certificate that has expired
+ * @param names more names that the certificate is for
  */
-export async function generateCertificates(folder: string, days = 2): Promise<Certificates> {
+export async function generateCertificates(
+  folder: string,
+  days = 2,
+  names: readonly string[] = [],
+): Promise<Certificates> {
   const openssl = await requireTool('openssl');
   const at = (name: string): string => join(folder, name);
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
@@ -26,7 +31,8 @@ export async function generateCertificates(folder: string, days = 2): Promise<Ce
     ...['req', '-new', ...key, '-subj', '/CN=localhost'],
     ...['-keyout', at('server.key'), '-out', at('server.csr')],
   ]);
-  await writeFile(at('server.ext'), 'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n');
+  const subjects = ['DNS:localhost', 'IP:127.0.0.1', ...names.map((name) => `DNS:${name}`)].join(',');
+  await writeFile(at('server.ext'), `subjectAltName=${subjects}\nextendedKeyUsage=serverAuth\n`);
   await runOk(openssl, [
     ...['x509', '-req', '-in', at('server.csr'), '-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-CAcreateserial'],
     ...['-days', String(days), '-extfile', at('server.ext'), '-out', at('server.pem')],
