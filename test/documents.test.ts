@@ -68,6 +68,15 @@ describe('docs/errors.md', () => {
   });
 });
 
+describe('docs/schemas/output.json', () => {
+  it.each(['problem', 'parkedItem'])('knows every type of error in %s', async (definition) => {
+    const schema = JSON.parse(await readFile(join(projectRoot, 'docs/schemas/output.json'), 'utf8')) as {
+      $defs: Record<string, { properties: { type: { enum: string[] } } }>;
+    };
+    expect(schema.$defs[definition]!.properties.type.enum).toEqual(Object.keys(errorKinds));
+  });
+});
+
 describe('all documents', () => {
   it('link to files that are there', async () => {
     const dead: string[] = [];
