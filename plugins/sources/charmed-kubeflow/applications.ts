@@ -1,6 +1,7 @@
 import type { InputPosition } from '../../../core/sources/input-error.ts';
 import { inputError } from '../../../core/sources/input-error.ts';
 import type { Charm } from './charm.ts';
+import { charmFileName } from './juju-download.ts';
 import { imageSettings, type FoundSetting } from './image-settings.ts';
 import type { GivenBundle } from './inputs.ts';
 import type { BundleApplication } from './schema.ts';
@@ -92,17 +93,17 @@ function resourcesOf(
 function charmFor(
   bundle: GivenBundle,
   name: string,
-  { charm, revision }: BundleApplication,
+  { charm, channel, revision }: BundleApplication,
   charms: readonly Charm[],
 ): Charm | undefined {
   const wanted = charmNameOf(charm);
   const named = charms.filter((candidate) => candidate.name === wanted);
-  const exact = revision === undefined ? [] : named.filter(({ file }) => file.endsWith(`_r${revision}.charm`));
+  const exact = named.filter(({ file }) => file === charmFileName({ name: wanted, channel, revision }));
   const fitting = exact.length > 0 ? exact : named;
   if (new Set(fitting.map(({ sha256 }) => sha256)).size > 1) {
     const files = fitting.map(({ path }) => path).join(', ');
     throw inputError(bundle.document.positionOf(['applications', name, 'charm']), `several charms fit: ${files}`, {
-      remedy: 'leave one of them, or state the revision in the bundle and in the file name (NAME_rREVISION.charm)',
+      remedy: 'leave one of them, or state the revision in the bundle and name the file NAME_rREVISION.charm',
     });
   }
   return fitting[0];

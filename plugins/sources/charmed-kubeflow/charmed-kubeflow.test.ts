@@ -224,7 +224,12 @@ describe('other inputs', () => {
 });
 
 describe('juju download', () => {
-  const bundle = bundleOf({ a: { charm: 'a', channel: '1.10/stable' }, b: { charm: 'a', channel: '1.10/stable' } });
+  const channel = '1.10/stable';
+  const bundle = bundleOf({
+    a: { charm: 'a', channel },
+    b: { charm: 'ch:a', channel },
+    c: { charm: 'a', channel, revision: 7 },
+  });
   const options = { 'juju-download': ['yes'], 'extra-charm': ['dispatcher@1.0/stable'] };
 
   it('fetches every charm that was not given, once, into the scratch folder', async () => {
@@ -235,17 +240,20 @@ describe('juju download', () => {
       scratch: () => Promise.resolve('/scratch'),
       run: (command: string, args: readonly string[]) => {
         commands.push([command, ...args].join(' '));
-        documents[args.at(-2) ?? ''] = makeCharm({ name: args.at(-1) ?? '' });
+        const [path = ''] = args.slice(args.indexOf('--filepath') + 1);
+        documents[path] = makeCharm({ name: args.at(-1) ?? '', files: { path } });
         return Promise.resolve('');
       },
     };
     const { items } = await listOf(documents, { files: ['/in/bundle.yaml'], options, context });
     expect(commands).toEqual([
-      'juju download --no-progress --channel 1.10/stable --filepath /scratch/a_1.10-stable.charm a',
-      'juju download --no-progress --channel 1.0/stable --filepath /scratch/dispatcher_1.0-stable.charm dispatcher',
+      'juju download --no-progress --filepath /scratch/a_1.10-stable.charm --channel 1.10/stable a',
+      'juju download --no-progress --filepath /scratch/a_r7.charm --revision 7 a',
+      'juju download --no-progress --filepath /scratch/dispatcher_1.0-stable.charm --channel 1.0/stable dispatcher',
     ]);
     expect(items.filter(({ kind }) => kind === 'file').map(({ name }) => name)).toEqual([
       'a_1.10-stable.charm',
+      'a_r7.charm',
       'dispatcher_1.0-stable.charm',
     ]);
   });

@@ -5,7 +5,9 @@ import { SealiftError } from '../../../core/errors.ts';
 /** A charm at Charmhub. */
 export interface WantedCharm {
   name: string;
-  channel?: string;
+  channel?: string | undefined;
+  /** exactly this one, whatever the channel has */
+  revision?: number | undefined;
 }
 
 /**
@@ -14,24 +16,34 @@ export interface WantedCharm {
  * @throws SealiftError ToolMissing, ToolFailed
  */
 export async function downloadCharms(wanted: readonly WantedCharm[], context: SourceContext): Promise<string[]> {
-  const folder = await context.scratch();
   const paths: string[] = [];
-  for (const { name, channel } of wanted) {
-    const path = join(folder, `${name}${channel === undefined ? '' : `_${channel.replaceAll('/', '-')}`}.charm`);
-    const from = channel === undefined ? [] : ['--channel', channel];
-    const output = await context.run('juju', ['download', '--no-progress', ...from, '--filepath', path, name]);
-    if (output === undefined) throw jujuMissing({ name, ...(channel === undefined ? {} : { channel }) });
+  for (const charm of wanted) {
+    const path = join(await context.scratch(), charmFileName(charm));
+    const output = await context.run('juju', ['download', '--no-progress', '--filepath', path, ...selecting(charm)]);
+    if (output === undefined) throw jujuMissing(charm);
     paths.push(path);
   }
   return paths;
 }
 
-function jujuMissing({ name, channel }: WantedCharm): SealiftError {
-  const command = `juju download ${channel === undefined ? '' : `--channel ${channel} `}${name}`;
+/** `NAME_rREVISION.charm` as Juju names them, or with the channel where no revision is asked for. */
+export function charmFileName({ name, channel, revision }: WantedCharm): string {
+  if (revision !== undefined) return `${name}_r${revision}.charm`;
+  return channel === undefined ? `${name}.charm` : `${name}_${channel.replaceAll('/', '-')}.charm`;
+}
+
+/** Juju takes a revision or a channel, not both. */
+function selecting({ name, channel, revision }: WantedCharm): string[] {
+  if (revision !== undefined) return ['--revision', String(revision), name];
+  return channel === undefined ? [name] : ['--channel', channel, name];
+}
+
+function jujuMissing(charm: WantedCharm): SealiftError {
+  const command = `juju download ${selecting(charm).join(' ')}`;
   return new SealiftError('ToolMissing', {
     side: 'source',
     operation: 'download charm',
-    subject: name,
+    subject: charm.name,
     message: 'juju-download was asked for, and there is no juju on the machine where the worker runs',
     remedy: `install it (\`snap install juju\`), or run \`${command}\` elsewhere and give the folder of charms with -f`,
   });

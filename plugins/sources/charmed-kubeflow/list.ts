@@ -11,9 +11,10 @@ import { deploymentDocuments } from './deployment.ts';
 import { imagesOf } from './image-settings.ts';
 import { readInputs, type GivenBundle, type Inputs } from './inputs.ts';
 import { charmBaseImages, controllerImagesOf } from './juju-images.ts';
-import { downloadCharms, type WantedCharm } from './juju-download.ts';
+import { charmFileName, downloadCharms, type WantedCharm } from './juju-download.ts';
 
 const yes = 'yes';
+const CHARM_NAME = /^[a-z][a-z0-9-]*$/;
 
 /** Everything that a Juju bundle, its charms and further lists name. @throws SealiftError InvalidInput with file and line */
 export async function listCharmedKubeflow(
@@ -66,19 +67,17 @@ function addDistinct(charms: Charm[], charm: Charm): void {
 }
 
 function wantedCharms(bundle: GivenBundle | undefined, selection: SourceSelection): WantedCharm[] {
-  const named = Object.values(bundle?.content.applications ?? {}).map(({ charm, channel }) => ({
+  const named = Object.values(bundle?.content.applications ?? {}).map(({ charm, channel, revision }): WantedCharm => ({
     name: charmNameOf(charm),
-    ...(channel === undefined ? {} : { channel }),
+    channel,
+    revision,
   }));
-  const extra = (selection.options?.['extra-charm'] ?? []).map((text) => {
+  const extra = (selection.options?.['extra-charm'] ?? []).map((text): WantedCharm => {
     const [name = '', channel] = text.split('@');
-    if (!/^[a-z][a-z0-9-]*$/.test(name))
-      throw selectionError(selection, `extra-charm ${text} is no charm`, 'write NAME@CHANNEL');
-    return { name, ...(channel === undefined ? {} : { channel }) };
+    if (CHARM_NAME.test(name)) return { name, channel };
+    throw selectionError(selection, `extra-charm ${text} is no charm`, 'write NAME@CHANNEL');
   });
-  return [
-    ...new Map([...named, ...extra].map((wanted) => [`${wanted.name} ${wanted.channel ?? ''}`, wanted])).values(),
-  ];
+  return [...new Map([...named, ...extra].map((wanted) => [charmFileName(wanted), wanted])).values()];
 }
 
 function jujuVersionOf(selection: SourceSelection): string | undefined {
