@@ -117,6 +117,7 @@ describe.runIf(hasApt)('OS packages', () => {
         `  rpm-only: ["{{ ansible_os_family in ['RedHat', 'Suse'] }}"]`,
         `  old-only: ["{{ ansible_os_family == 'Debian' }}", "{{ ansible_distribution_major_version == '10' }}"]`,
         `  suse-or-amazon: ["{{ ansible_os_family == 'Suse' or ansible_distribution in ['Amazon'] }}"]`,
+        `  called: ["{{ ansible_os_family == 'Suse' and ansible_distribution_version is version('15.4', '<') }}"]`,
         `  negated: ["{{ not ansible_os_family in ['Flatcar', 'Debian'] }}"]`,
       ].join('\n'),
     );

@@ -46,8 +46,10 @@ function factsOf(selection: SourceSelection): Facts {
 /** Whether a condition holds as far as these facts can say; undefined when they cannot. */
 function holds(template: string, facts: Facts): boolean | undefined {
   const text = template.replace(/^\s*\{\{|\}\}\s*$/g, '').trim();
-  if (/[()]/.test(text)) return undefined;
-  const alternatives = text.split(/\s+or\s+/).map((part) => {
+  // a call is a term that these facts cannot decide; other brackets change how the terms belong together
+  const flat = text.replace(/\w+\([^()]*\)/g, 'call');
+  if (/[()]/.test(flat)) return undefined;
+  const alternatives = flat.split(/\s+or\s+/).map((part) => {
     const terms = part.split(/\s+and\s+/).map((term) => termHolds(term.trim(), facts));
     return terms.includes(false) ? false : terms.includes(undefined) ? undefined : true;
   });
