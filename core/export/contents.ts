@@ -1,7 +1,7 @@
-import type { SourceContents, SourceDocument, SourceItem } from '../../contracts/bill-of-materials.ts';
+import type { BillOfMaterials, SourceContents, SourceDocument, SourceItem } from '../../contracts/bill-of-materials.ts';
 import type { Digest } from '../../contracts/descriptor.ts';
 import type { ExportArtifactsInput } from '../../contracts/operations.ts';
-import type { SourcePlugin } from '../../contracts/source-plugin.ts';
+import type { SourcePlugin, SourceSelection } from '../../contracts/source-plugin.ts';
 import type { Remotes } from '../oci/remotes.ts';
 import { createSourceContext } from '../sources/context.ts';
 import { itemsOfSources } from '../sources/item-collection.ts';
@@ -12,6 +12,8 @@ export interface Contents {
   items: (SourceItem & { source: string })[];
   documents: (Omit<SourceDocument, 'content'> & { source: string; digest: Digest; size: number })[];
   warnings: string[];
+  /** as the bill of materials names them */
+  sources: BillOfMaterials['sources'];
 }
 
 const CONTENTS = 'contents.json';
@@ -21,7 +23,8 @@ export async function listContents(
   input: ExportArtifactsInput,
   tools: { folder: WorkFolder; remotes: Remotes; sourceNamed: (name: string) => SourcePlugin },
 ): Promise<Contents> {
-  const contents: Contents = { items: [], documents: [], warnings: [] };
+  const sources = input.selections.map((selection) => selected(tools.sourceNamed(selection.source), selection));
+  const contents: Contents = { items: [], documents: [], warnings: [], sources };
   const found: { source: string; items: SourceItem[] }[] = [];
   for (const selection of input.selections) {
     const { source } = selection;
@@ -38,9 +41,22 @@ export async function listContents(
   return contents;
 }
 
+/** What was selected. Where input files lie on this machine is nobody else's business, and would make equal bundles differ. */
+function selected(
+  plugin: SourcePlugin,
+  { source, kubeVersions, providers, release, options }: SourceSelection,
+): BillOfMaterials['sources'][number] {
+  const paths = new Set((plugin.options ?? []).flatMap(({ name, path }) => (path === true ? [name] : [])));
+  const told = Object.fromEntries(Object.entries(options ?? {}).filter(([name]) => !paths.has(name)));
+  return {
+    name: source,
+    selection: { ...told, kubeVersions, providers, ...(release === undefined ? {} : { release: [release] }) },
+  };
+}
+
 function listSource(
   tools: { folder: WorkFolder; remotes: Remotes; sourceNamed: (name: string) => SourcePlugin },
-  selection: ExportArtifactsInput['selections'][number],
+  selection: SourceSelection,
   warn: (message: string) => void,
 ): Promise<SourceContents> {
   const { source } = selection;

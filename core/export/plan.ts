@@ -110,10 +110,7 @@ async function layDown(
   for (const document of contents.documents) await parts.addDocument(document, folder);
   const bill: BillOfMaterials = {
     schemaVersion: 1,
-    sources: input.selections.map(({ source, kubeVersions, providers, release, options }) => ({
-      name: source,
-      selection: { ...options, kubeVersions, providers, ...(release === undefined ? {} : { release: [release] }) },
-    })),
+    sources: contents.sources,
     platforms: [...input.platforms].sort(),
     items: parts.bill.sort((a, b) => (a.destination < b.destination ? -1 : a.destination > b.destination ? 1 : 0)),
     skipped,

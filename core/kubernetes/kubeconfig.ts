@@ -177,6 +177,8 @@ async function execCredentials(
   const request = { apiVersion, kind: 'ExecCredential', spec: { interactive: false } };
   const output = await run(command, args ?? [], {
     env: { ...variables, KUBERNETES_EXEC_INFO: JSON.stringify(request) },
+  }).catch((error: unknown) => {
+    throw withoutArguments(error, command);
   });
   if (output === undefined) {
     throw new SealiftError('ToolMissing', {
@@ -194,6 +196,15 @@ async function execCredentials(
     ...(token === undefined ? {} : { token }),
     tls: { ...(cert === undefined ? {} : { cert }), ...(key === undefined ? {} : { key }) },
   };
+}
+
+/** The arguments may hold a secret, which no error may repeat. */
+function withoutArguments(error: unknown, command: string): unknown {
+  if (!(error instanceof SealiftError) || error.type !== 'ToolFailed') return error;
+  const { side, message, remedy } = error.problem;
+  const said = message.startsWith('Command failed') ? 'it ended with an error and said nothing' : message;
+  const operation = 'get credentials of cluster';
+  return new SealiftError('ToolFailed', { side, operation, subject: command, message: said, remedy });
 }
 
 function jsonOf(text: string): unknown {

@@ -178,6 +178,10 @@ describe('cluster', () => {
   it('tells a kubeconfig, in YAML and in JSON', () => {
     expect(cluster.recognises(kubeconfig)).toBe(true);
     expect(cluster.recognises('{\n  "kind": "Config",\n  "clusters": []\n}')).toBe(true);
+    expect(cluster.recognises('{"apiVersion":"v1","kind":"Config","clusters":[]}')).toBe(true);
+    expect(cluster.recognises(`kind: ConfigMap\ndata:\n  kubeconfig: |${kubeconfig.replaceAll('\n', '\n    ')}`)).toBe(
+      false,
+    );
     expect(cluster.recognises('kind: ConfigMap\nclusters: []\n')).toBe(false);
   });
 });

@@ -5,6 +5,9 @@ import { checkSelection, selectionError } from '../../../core/sources/selection.
 import { reconciledItems } from './reconcile.ts';
 import { imageUses, type ImageUse } from './uses.ts';
 
+// At the top of the document only: a ConfigMap may hold a kubeconfig.
+const KUBECONFIG = /(?:^|[{,]\s*)["']?kind["']?\s*:\s*["']?Config["']?\s*(?:$|[,}#])/m;
+
 /** What a running cluster uses: the images of its pods and workloads, by the digests that really run. */
 export const cluster: SourcePlugin = {
   name: 'cluster',
@@ -15,8 +18,7 @@ export const cluster: SourcePlugin = {
     { name: 'context', summary: "the kubeconfig's context to use; its current one when absent" },
     { name: 'namespace', summary: 'only this namespace; repeatable' },
   ],
-  recognises: (content) =>
-    /^\s*["']?kind["']?:\s*["']?Config["']?\s*,?\s*$/m.test(content) && content.includes('clusters'),
+  recognises: (content) => KUBECONFIG.test(content) && content.includes('clusters'),
   list,
 };
 
