@@ -129,7 +129,10 @@ describe.runIf(hasAnsible('rendering a checkout'))('a checkout', () => {
       'hosts.ini': 'localhost ansible_connection=local\n',
       'group_vars/all.yml': 'kube_version: 1.34.0\n',
     });
-    await expect(list({ inventory: [join(inventory, 'hosts.ini')] })).rejects.toMatchObject({ type: 'ToolFailed' });
+    await expect(list({ inventory: [join(inventory, 'hosts.ini')] })).rejects.toMatchObject({
+      type: 'ToolFailed',
+      problem: { message: expect.stringContaining('1.34.0') },
+    });
   });
 
   it.each([

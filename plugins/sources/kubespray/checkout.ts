@@ -130,6 +130,8 @@ async function render(
     ANSIBLE_LOCAL_TEMP: folder,
     ANSIBLE_REMOTE_TEMP: folder,
     ANSIBLE_NOCOLOR: '1',
+    // what fails is then told with the error
+    ANSIBLE_DISPLAY_FAILED_STDERR: '1',
     ANSIBLE_RETRY_FILES_ENABLED: '0',
   };
   if ((await context.run(command, [...given, playbook], { cwd: folder, env })) === undefined) {

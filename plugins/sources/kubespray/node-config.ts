@@ -15,11 +15,15 @@ import { offlineInventory } from './offline-inventory.ts';
 const options = [
   { name: 'files-url', summary: 'where `sealift serve` answers, or any server with files as HOST/PATH' },
   { name: 'debian-url', summary: 'apt repository of the nodes (default: debian/ below files-url)' },
-  { name: 'debian-key', summary: 'ASCII-armored key that signs it; without one it is trusted unsigned' },
+  { name: 'debian-key', path: true, summary: 'ASCII-armored key that signs it; without one it is trusted unsigned' },
   { name: 'pip-url', summary: 'index that pip asks (default: pypi/simple/ below files-url)' },
   { name: 'helm-url', summary: 'Helm repository that has the charts (default: helm below files-url)' },
   { name: 'registry-user', summary: 'user of the registry; its password is referred to as registry_pass' },
-  { name: 'registry-password-file', summary: 'file with that password, to be written into a file of its own' },
+  {
+    name: 'registry-password-file',
+    path: true,
+    summary: 'file with that password, to be written into a file of its own',
+  },
 ] as const satisfies readonly SourceOption[];
 
 type OptionName = (typeof options)[number]['name'];

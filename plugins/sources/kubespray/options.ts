@@ -4,18 +4,19 @@ import { selectionError } from '../../../core/sources/selection.ts';
 
 /** What `--source-option` takes. Values may be repeated or separated by commas where several make sense. */
 export const kubesprayOptions = [
-  { name: 'checkout', summary: 'a Kubespray checkout (folder): its lists are rendered with Ansible' },
-  { name: 'inventory', summary: 'the inventory whose variables count when the checkout is rendered' },
+  { name: 'checkout', path: true, summary: 'a Kubespray checkout (folder): its lists are rendered with Ansible' },
+  { name: 'inventory', path: true, summary: 'the inventory whose variables count when the checkout is rendered' },
   { name: 'arch', summary: 'architectures to render and to take OS packages for, e.g. amd64,arm64 (default amd64)' },
   {
     name: 'venv',
+    path: true,
     summary: 'the Python virtual environment that has ansible-playbook and pip (default: those on PATH)',
   },
   { name: 'helm-charts', summary: 'URLs of Helm chart archives (.tgz)' },
   { name: 'deb-packages', summary: 'Debian packages to carry with everything they depend on' },
   { name: 'deb-release', summary: 'code name of the nodes, e.g. bookworm: decides what system_packages.yml asks for' },
-  { name: 'deb-sources', summary: 'apt sources (sources.list or deb822) to resolve the packages from' },
-  { name: 'deb-keys', summary: 'the keyring that signs these sources' },
+  { name: 'deb-sources', path: true, summary: 'apt sources (sources.list or deb822) to resolve the packages from' },
+  { name: 'deb-keys', path: true, summary: 'the keyring that signs these sources' },
   { name: 'python-version', summary: 'Python versions to take wheels for, e.g. 3.11,3.12' },
   { name: 'python-platform', summary: 'wheel platforms, e.g. manylinux_2_28_x86_64 (default manylinux, x86_64)' },
   { name: 'pip-index', summary: 'the index that pip asks (default: what pip is configured to)' },
