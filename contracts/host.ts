@@ -209,6 +209,8 @@ export interface ServeOptions {
   namespace: string;
   map: Record<string, string>;
   maxConnections: number;
+  /** what gpg knows the key by that signs the Debian repository */
+  debSigningKey?: string;
 }
 
 /** What is told while bundles are served. */

@@ -13,6 +13,7 @@ docker-registry  docker-registry
 ctr              containerd
 apt-ftparchive   apt-utils
 mksquashfs       squashfs-tools
+curl             curl
 gpg              gnupg
 pip3             python3-pip
 ip               iproute2

@@ -8,13 +8,17 @@ import { openView } from '../core/serve/view.ts';
 
 /** Opens bundles and serves them. @throws SealiftError BundleCorrupt, BundleUnsafe, FileMissing, InvalidInput */
 export async function serveBundles(options: ServeOptions, events: ServeEvents): Promise<RunningServe> {
-  const { listen, namespace, map, maxConnections } = options;
+  const { listen, namespace, map, maxConnections, debSigningKey } = options;
   const tls = options.tls === undefined ? undefined : await readTls(options.tls);
   const authenticate = options.htpasswd === undefined ? undefined : await readUsers(options.htpasswd);
   if (authenticate !== undefined && tls === undefined && !isLoopbackHost(listen.host)) {
     events.warn('passwords cross the network in the clear: give --tls-cert and --tls-key');
   }
-  const view = await openView(options.inputs, { namespace, map });
+  const view = await openView(options.inputs, {
+    namespace,
+    map,
+    ...(debSigningKey === undefined ? {} : { debSigningKey }),
+  });
   view.warnings.forEach((warning) => {
     events.warn(warning);
   });

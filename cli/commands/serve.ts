@@ -16,6 +16,7 @@ interface Given {
   namespace: string;
   map?: Record<string, string>;
   maxConnections: number;
+  debSigningKey?: string;
   accessLog?: boolean;
 }
 
@@ -42,6 +43,7 @@ export function serveCommand(context: CommandContext): Command {
         .default(1024)
         .argParser(positiveInteger),
     )
+    .option('--deb-signing-key <key>', "sign the Debian repository with this key of gpg's keyring")
     .option('--access-log', 'write a JSON line for each request to stderr');
   return requireOptions(addMapOption(command), '--input').action((given: Given) => serve(context, given));
 }
@@ -79,7 +81,7 @@ async function untilStopped(context: CommandContext, running: RunningServe): Pro
 }
 
 function serveOptions(given: Given, cwd: string): ServeOptions {
-  const { tlsCert, tlsKey, htpasswd, listen, namespace, maxConnections } = given;
+  const { tlsCert, tlsKey, htpasswd, listen, namespace, maxConnections, debSigningKey } = given;
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     throw new CliError('InvalidInput', {
       operation: 'read options',
@@ -97,6 +99,7 @@ function serveOptions(given: Given, cwd: string): ServeOptions {
     ...(tlsCert === undefined || tlsKey === undefined
       ? {}
       : { tls: { certificate: resolve(cwd, tlsCert), key: resolve(cwd, tlsKey) } }),
+    ...(debSigningKey === undefined ? {} : { debSigningKey }),
     ...(htpasswd === undefined ? {} : { htpasswd: resolve(cwd, htpasswd) }),
   };
 }

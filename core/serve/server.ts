@@ -222,5 +222,17 @@ function splitTarget(target: string): [path: string, query: string] {
   const local = target.replace(/^https?:\/\/[^/?]*/i, '');
   const mark = local.indexOf('?');
   const path = mark === -1 ? local : local.slice(0, mark);
-  return [path.startsWith('/') ? path : `/${path}`, mark === -1 ? '' : local.slice(mark + 1)];
+  return [withoutDots(path), mark === -1 ? '' : local.slice(mark + 1)];
+}
+
+/** The path with its `.` and `..` segments resolved (RFC 3986, 5.2.4): apt asks for `debian/./Packages`. */
+function withoutDots(path: string): string {
+  const segments = path.split('/').filter((segment, index) => segment !== '' || index > 0);
+  const kept: string[] = [];
+  for (const [index, segment] of segments.entries()) {
+    if (segment === '..') kept.pop();
+    if (segment !== '.' && segment !== '..') kept.push(segment);
+    else if (index === segments.length - 1) kept.push('');
+  }
+  return `/${kept.join('/')}`;
 }

@@ -9,6 +9,7 @@ import { mergeBundles } from './merged-bundle.ts';
 import { referrersOf } from './referrers.ts';
 import type { RegistryContent } from './registry-routes.ts';
 import { repositoriesOf } from './repositories.ts';
+import { signDebianTree } from './sign-debian.ts';
 
 /** Everything that is served, found once when the server starts. */
 export interface ServedView extends RegistryContent {
@@ -17,19 +18,25 @@ export interface ServedView extends RegistryContent {
   warnings: string[];
 }
 
+/** Rules of `sealift import`, for the names of repositories. */
+export interface ViewOptions extends DestinationRules {
+  /** what gpg knows the key by that signs the Debian repository */
+  debSigningKey?: string;
+}
+
 const builders = { [FILES_MOUNT]: filesTree, helm: helmTree, debian: debianTree, pypi: pythonTree };
 
 /**
  * Opens bundles as one registry and one set of file trees. The caller closes the view's `inputs`.
  *
  * @param paths at least one; where two bundles have different content for one name, that of the first is served
- * @throws SealiftError BundleCorrupt, BundleUnsafe, FileMissing, ManifestInvalid, InvalidInput
+ * @throws SealiftError BundleCorrupt, BundleUnsafe, FileMissing, ManifestInvalid, InvalidInput, ToolMissing, ToolFailed
  */
-export async function openView(paths: readonly string[], rules: DestinationRules): Promise<ServedView> {
+export async function openView(paths: readonly string[], options: ViewOptions): Promise<ServedView> {
   const inputs = await openInputs(paths);
   try {
-    const repositories = repositoriesOf(inputs.bundles, rules);
-    const { mounts, warnings } = await mountsOf(inputs);
+    const repositories = repositoriesOf(inputs.bundles, options);
+    const { mounts, warnings } = await mountsOf(inputs, options.debSigningKey);
     return {
       inputs,
       repositories,
@@ -43,14 +50,18 @@ export async function openView(paths: readonly string[], rules: DestinationRules
   }
 }
 
-async function mountsOf({ bundles }: Inputs): Promise<{ mounts: Mounts; warnings: string[] }> {
+async function mountsOf(
+  { bundles }: Inputs,
+  debSigningKey: string | undefined,
+): Promise<{ mounts: Mounts; warnings: string[] }> {
   const [first, ...others] = bundles;
   const mounts = new Map<string, MountedTree>();
   const warnings: string[] = [];
   if (first === undefined) return { mounts, warnings };
   const all = mergeBundles([first, ...others]);
   for (const [name, build] of Object.entries(builders)) {
-    const tree = await build(all);
+    const made = await build(all);
+    const tree = name === 'debian' && debSigningKey !== undefined ? await signDebianTree(made, debSigningKey) : made;
     mounts.set(name, mountTree(tree));
     warnings.push(...tree.warnings.map((warning) => `${name}: ${warning}`));
   }

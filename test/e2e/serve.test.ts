@@ -1,13 +1,16 @@
 import { hash } from 'bcryptjs';
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { buildDeb, buildWheel } from '../../core/trees/testing.ts';
+import { isolatedApt } from '../helpers/apt.ts';
 import { generateCertificates, type Certificates } from '../helpers/certificates.ts';
 import { startContainerd, type TestContainerd } from '../helpers/containerd.ts';
 import { randomBuffer } from '../helpers/content.ts';
 import { logIn } from '../helpers/docker-config.ts';
+import { generateSigningKey, type SigningKey } from '../helpers/gpg.ts';
 import {
   generateArtifact,
   generateChart,
@@ -19,7 +22,7 @@ import { parseOutput } from '../helpers/output-schema.ts';
 import { findTool, requireTool, temporaryFolder, type TemporaryFolder } from '../helpers/paths.ts';
 import { run, runOk, type Finished } from '../helpers/processes.ts';
 import { createSealiftHome, startSealift, type RunningSealift, type SealiftHome } from '../helpers/sealift.ts';
-import { writeBundle } from '../helpers/write-bundle.ts';
+import { writeBundle, type BundledFile } from '../helpers/write-bundle.ts';
 
 // The clients that people have, against a bundle that nobody imported anywhere.
 
@@ -32,19 +35,27 @@ const sbom = generateArtifact({
   subject: app.root,
 });
 const signature = generateTagAttachment(app.root.digest, 'sig');
-const kubectl = randomBuffer('kubectl', 8_000_000);
+/** much more than the kernel buffers of a connection */
+const kubectl = randomBuffer('kubectl', 40_000_000);
 const credentials = { user: 'anna', password: 'far side' };
 
 let home: SealiftHome;
+let signer: SigningKey;
 let folder: TemporaryFolder;
 let inputs: string[];
+let wheels: { name: string; bytes: Uint8Array }[];
 let certificates: Certificates;
 let htpasswd: string;
 const servers: RunningSealift[] = [];
 
 beforeAll(async () => {
-  home = await createSealiftHome();
   folder = await temporaryFolder('serve');
+  signer = await generateSigningKey(join(folder.path, 'gnupg'));
+  home = await createSealiftHome(signer.env);
+  wheels = [
+    await buildWheel(folder.path, { name: 'far_app', version: '3.0', requires: ['far_lib>=1'] }),
+    await buildWheel(folder.path, { name: 'far_lib', version: '1.2' }),
+  ];
   inputs = ['artifacts.tar', 'delta.tar'].map((name) => join(folder.path, name));
   await writeBundle(
     inputs[0]!,
@@ -70,7 +81,18 @@ beforeAll(async () => {
       },
     ],
   );
-  await writeBundle(inputs[1]!, [{ reference: 'quay.io/late/delta:v2', image: delta }]);
+  const debs = [
+    { Package: 'far-app', Version: '3.0+far~1', Architecture: 'all', Depends: 'far-lib (>= 1.0)' },
+    { Package: 'far-lib', Version: '1.2', Architecture: 'all' },
+  ];
+  const packages: BundledFile[] = [];
+  for (const fields of debs) {
+    const bytes = await buildDeb(folder.path, fields);
+    packages.push({ url: `https://deb.example/pool/${fields.Package}.deb`, bytes, package: 'deb' });
+  }
+  for (const { name, bytes } of wheels)
+    packages.push({ url: `https://wheels.example/${name}`, bytes, package: 'python' });
+  await writeBundle(inputs[1]!, [{ reference: 'quay.io/late/delta:v2', image: delta }], packages);
   await mkdir(join(folder.path, 'tls'));
   certificates = await generateCertificates(join(folder.path, 'tls'));
   htpasswd = join(folder.path, 'htpasswd');
@@ -85,6 +107,7 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
+  await signer?.stop();
   await home?.remove();
   await folder?.remove();
 });
@@ -148,6 +171,22 @@ describe('from a served bundle', () => {
     await tool('helm', ['repo', 'add', 'far', `${url}/helm`]);
     for (const name of ['far/demo', 'far/other']) expect(await tool('helm', ['template', name])).toContain('ConfigMap');
     expect(await tool('helm', ['template', 'demo-1.0.0.tgz'])).toContain('ConfigMap');
+  });
+
+  it('apt and pip install, with what a package depends on', async () => {
+    const { url } = await serve('--deb-signing-key', signer.name);
+    const root = join(folder.path, 'root');
+    const key = join(folder.path, 'key.asc');
+    await writeFile(key, await (await fetch(`${url}/debian/sealift-archive-keyring.asc`)).text());
+    const apt = await isolatedApt(root, `deb [signed-by=${key}] ${url}/debian ./`);
+    await apt('--error-on=any', 'update');
+    await apt('--yes', '--download-only', 'install', 'far-app');
+    expect((await readdir(join(root, 'var/cache/apt/archives'))).sort()).toEqual([
+      ...['far-app_3.0+far~1_all.deb', 'far-lib_1.2_all.deb', 'lock', 'partial'],
+    ]);
+    const index = ['--index-url', `${url}/pypi/simple/`, '--no-cache-dir', '--disable-pip-version-check'];
+    await tool('python3', ['-m', 'pip', 'download', '-d', 'wheels', ...index, 'far_app==3.0']);
+    expect((await readdir(join(folder.path, 'wheels'))).sort()).toEqual(wheels.map(({ name }) => name).sort());
   });
 
   it('curl goes on where it broke off', async () => {
@@ -250,7 +289,7 @@ describe('with TLS and a password', () => {
 describe('the command', () => {
   it('lets a download finish when it is told to stop, and ends with 0', async () => {
     const { running, url } = await serve('--access-log');
-    const slow = tool('curl', ['-sS', '--limit-rate', '6M', '-o', 'slow', `${url}/dl.example/release/v1/kubectl`]);
+    const slow = tool('curl', ['-sS', '--limit-rate', '20M', '-o', 'slow', `${url}/dl.example/release/v1/kubectl`]);
     // the download, and the one that asks
     while (!(await metrics(url)).includes('sealift_serve_requests_in_flight 2\n')) await sleep(20);
     running.interrupt();

@@ -4,6 +4,8 @@ import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/prom
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { WrittenTree } from '../../contracts/operations.ts';
+import { isolatedApt } from '../helpers/apt.ts';
+import { generateSigningKey, type SigningKey } from '../helpers/gpg.ts';
 import { buildChart, buildDeb, buildWheel, writeFileBundle, type SampleFile } from '../../core/trees/testing.ts';
 import { startFileServer } from '../helpers/file-server.ts';
 import { findTool, requireTool, temporaryFolder, type TemporaryFolder } from '../helpers/paths.ts';
@@ -22,20 +24,20 @@ let bundle: string;
 let files: SampleFile[];
 let imported: Record<string, unknown>;
 const at = (...names: string[]): string => join(folder.path, ...names);
-const signer = 'sealift-test@example.test';
+let signer: SigningKey;
 
 beforeAll(async () => {
   folder = await temporaryFolder('trees');
   temporal = await startTemporal();
-  home = await createSealiftHome({ ...temporal.env, GNUPGHOME: at('gnupg') });
+  signer = await generateSigningKey(at('gnupg'));
+  home = await createSealiftHome({ ...temporal.env, ...signer.env });
   files = await sampleFiles();
   bundle = await writeFileBundle(at('bundle.tar'), files);
-  await makeKey();
   imported = await layOut('far');
 });
 
 afterAll(async () => {
-  await runOk('gpgconf', ['--kill', 'gpg-agent'], { env: home.env }).catch(() => undefined);
+  await signer?.stop();
   await home?.remove();
   await temporal?.stop();
   await folder?.remove();
@@ -71,15 +73,9 @@ async function sampleFiles(): Promise<SampleFile[]> {
   ];
 }
 
-async function makeKey(): Promise<void> {
-  await mkdir(at('gnupg'), { mode: 0o700 });
-  const key = ['--batch', '--passphrase', '', '--quick-generate-key', signer, 'ed25519', 'sign', 'never'];
-  await runOk(await requireTool('gpg'), key, { env: home.env });
-}
-
 function layOutArgs(below: string): string[] {
   const folders = ['files', 'charms', 'deb', 'pypi', 'helm'].flatMap((tree) => [`--${tree}-dir`, at(below, tree)]);
-  return ['import', 'artifacts', '--input', bundle, ...folders, '--deb-signing-key', signer];
+  return ['import', 'artifacts', '--input', bundle, ...folders, '--deb-signing-key', signer.name];
 }
 
 function layOut(below: string): Promise<Record<string, unknown>> {
@@ -188,32 +184,16 @@ describe('inspect', () => {
 describe('the far side', () => {
   it('installs a package and what it depends on with apt', async () => {
     const root = at('root');
-    const folders = ['etc/apt', 'var/lib/apt/lists/partial', 'var/cache/apt/archives/partial', 'var/lib/dpkg/info'];
-    for (const path of [...folders, 'var/lib/dpkg/updates', 'var/log/apt'])
-      await mkdir(join(root, path), { recursive: true });
-    await writeFile(join(root, 'var/lib/dpkg/status'), '');
     const key = at('far/deb/sealift-archive-keyring.asc');
-    await writeFile(join(root, 'etc/apt/sources.list'), `deb [signed-by=${key}] file://${at('far/deb')} ./\n`);
-    const options = [
-      `Dir=${root}`,
-      `Dir::State::status=${join(root, 'var/lib/dpkg/status')}`,
-      'Dir::Etc::sourceparts=-',
-      `Dir::Log=${join(root, 'var/log/apt')}`,
-      // a folder of the test is closed to other users
-      'APT::Sandbox::User=root',
-      'Dir::Bin::methods=/usr/lib/apt/methods',
-      `DPkg::Options::=--root=${root}`,
-    ].flatMap((option) => ['-o', option]);
-    const apt = await requireTool('apt-get');
-    const env = { PATH: process.env['PATH'] ?? '', LC_ALL: 'C', APT_CONFIG: '/dev/null' };
-    const updated = await runOk(apt, [...options, '--error-on=any', 'update'], { env });
+    const apt = await isolatedApt(root, `deb [signed-by=${key}] file://${at('far/deb')} ./`);
+    const updated = await apt('--error-on=any', 'update');
     expect(updated).toContain('InRelease');
     if (process.getuid?.() !== 0) {
       console.warn('only root unpacks packages: they were downloaded, not installed');
-      await runOk(apt, [...options, '--yes', '--download-only', 'install', 'sealift-app'], { env });
+      await apt('--yes', '--download-only', 'install', 'sealift-app');
       return;
     }
-    await runOk(apt, [...options, '--yes', 'install', 'sealift-app'], { env });
+    await apt('--yes', 'install', 'sealift-app');
     for (const name of ['app', 'lib']) {
       expect(await readFile(join(root, 'usr/share/sealift', name), 'utf8')).toBe('from the far side\n');
     }
