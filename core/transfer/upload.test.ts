@@ -52,6 +52,7 @@ interface Pushed extends UploadReport {
   /** every location noted, undefined when it was used up */
   sessions: (string | undefined)[];
   /** where the registry said that a session stands */
+  /** where the session stood before each time something was sent after a doubt */
   offsets: number[];
 }
 
@@ -71,6 +72,7 @@ async function push(host: string, options: Push = {}): Promise<Pushed> {
   const { onSent = () => undefined, sessions = [], session, fromRepository } = options;
   const digest = digestOf(bytes);
   const offsets: number[] = [];
+  let asked = false;
   const client = clientFor(host);
   try {
     const real = blobDestination(client, repository, digest);
@@ -78,8 +80,15 @@ async function push(host: string, options: Push = {}): Promise<Pushed> {
       ...real,
       uploadStatus: async (location: string) => {
         const status = await real.uploadStatus(location);
+        // asked until it stands still: the last answer counts
+        if (asked) offsets.pop();
+        asked = true;
         offsets.push(status.offset);
         return status;
+      },
+      target: (url: string) => {
+        asked = false;
+        return real.target(url);
       },
     };
     const from = { path: await blobFile(folder.path, bytes, bytes.length), offset: OFFSET };

@@ -1,6 +1,7 @@
 import type { Digest } from '../../contracts/descriptor.ts';
 import type { FileSpan, HttpTarget } from '../../contracts/transfer.ts';
 import { SealiftError } from '../errors.ts';
+import { delay } from './concurrency.ts';
 import { moveError } from './download.ts';
 import type { MoveOutcome } from './moves.ts';
 import type { MoverPool } from './pool.ts';
@@ -39,6 +40,9 @@ export interface UploadReport {
 
 /** Blobs up to this size go in one PUT: starting them again costs less than a session. */
 const MONOLITHIC_LIMIT = 4 * 1024 * 1024;
+
+/** A session whose size is the same after so long gets nothing any more from a connection that is gone. */
+const SETTLE_MS = 100;
 
 /** What a host turned out not to be able to do; found by its answers, kept for the life of the process. */
 interface HostProfile {
@@ -167,7 +171,7 @@ class Upload {
 
   async #ask(): Promise<void> {
     this.#asking = true;
-    const { location, offset } = await this.#destination.uploadStatus(this.#location!);
+    const { location, offset } = await this.#settled(this.#location!);
     this.#asking = false;
     if (offset > this.#blob.size)
       throw lost(this.#destination.subject, `the session holds ${offset} bytes, the blob has ${this.#blob.size}`);
@@ -176,6 +180,19 @@ class Upload {
     this.#doubt = false;
     this.#hooks.onProgress(offset);
     await this.#hooks.onSession(location);
+  }
+
+  /** Where a session stands, once the registry has taken in what a dead connection left in its buffers: to write beside that would spoil both. */
+  async #settled(location: string): Promise<{ location: string; offset: number }> {
+    let stands = await this.#destination.uploadStatus(location);
+    while (stands.offset > 0 && stands.offset < this.#blob.size) {
+      await delay(SETTLE_MS, this.#hooks.signal);
+      this.#hooks.signal.throwIfAborted();
+      const before = stands.offset;
+      stands = await this.#destination.uploadStatus(stands.location);
+      if (stands.offset === before) break;
+    }
+    return stands;
   }
 
   /** POST then PUT (distribution-spec "Single POST" is optional for registries; this form is not). */
