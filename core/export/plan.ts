@@ -11,6 +11,7 @@ import type { Limiter } from '../transfer/concurrency.ts';
 import { forEachItem } from '../transfer/failures.ts';
 import { ProgressMeter, type WorkHooks } from '../transfer/progress.ts';
 import { loadContents, type Contents } from './contents.ts';
+import { bundleReferences, publicName } from './local-names.ts';
 import { readLockFile, writeLockFile, type LockedItem } from './lock-file.ts';
 import type { ExportPlan, PlannedBlob, ResolvedItem } from './plan-types.ts';
 import type { OpenBundles } from './open-bundles.ts';
@@ -47,7 +48,10 @@ export async function makePlan(
     ({ reference }) => !resolved.get(reference)!.blobs.some(({ digest }) => skip.includes(digest)),
   );
   const left = contents.items.filter((item) => !kept.includes(item));
-  const skipped = left.map(({ reference }): SkippedItem => ({ reference, reason: 'skipped by the operator' }));
+  const skipped = left.map(({ reference }): SkippedItem => ({
+    reference: publicName(reference),
+    reason: 'skipped by the operator',
+  }));
   const plan = await layDown(input, contents, kept, resolved, skipped, folder);
   if (input.lockFile !== undefined && lock === undefined) {
     await writeLockFile(
@@ -106,7 +110,17 @@ async function layDown(
   folder: WorkFolder,
 ): Promise<ExportPlan> {
   const parts = new PlanParts();
-  for (const item of kept) parts.addItem(item, resolved.get(item.reference)!);
+  const names = bundleReferences(
+    kept.map(({ reference }) => ({ reference, digest: resolved.get(reference)!.root.digest })),
+  );
+  const named = new Set<string>();
+  for (const item of kept) {
+    const name = names.get(item.reference)!;
+    // the same file from two folders
+    if (named.has(name)) continue;
+    named.add(name);
+    parts.addItem({ ...item, reference: name }, resolved.get(item.reference)!);
+  }
   for (const document of contents.documents) await parts.addDocument(document, folder);
   const bill: BillOfMaterials = {
     schemaVersion: 1,

@@ -11,7 +11,7 @@ import { sha256Of } from '../helpers/proving-ground.ts';
 import { createPuller } from '../helpers/pull.ts';
 import { pushImage } from '../helpers/push.ts';
 import { startRegistry, type TestRegistry } from '../helpers/registry.ts';
-import { createSealiftHome, type SealiftHome } from '../helpers/sealift.ts';
+import { createSealiftHome, fileReaches, runSealift, type SealiftHome } from '../helpers/sealift.ts';
 import { sealiftJson } from '../helpers/sealift-json.ts';
 import { makeSnap } from '../helpers/snaps.ts';
 import { startTemporal, type TestTemporal } from '../helpers/temporal.ts';
@@ -91,6 +91,17 @@ describe.skipIf(noSquashfs)('Canonical Kubernetes (apt-get install squashfs-tool
     { name: 'HTTPS with a private CA', namespace: '', map: [], registry: () => secure },
     { name: 'a nested path', namespace: '/my/own', map: ['--map', 'ghcr.io=my/own/ghcr.io'], registry: () => secure },
   ];
+
+  it('gives the same tar from another folder, killed -9 on the way', async () => {
+    await runOk('cp', ['-r', at('snaps'), at('elsewhere')]);
+    const output = at('elsewhere.tar');
+    const files = ['k8s.snap', 'core22.snap'].flatMap((name) => ['-f', join(at('elsewhere'), name)]);
+    const args = ['export', 'artifacts', '--output', output, ...files, '--pull-from', `ghcr.io=${upstream.url}`];
+    const { killed } = await runSealift(args, { home, kill: { when: fileReaches(`${output}.partial.d/lock`, 1) } });
+    await sealift('export', ...args);
+    expect(killed).toBe(true);
+    expect(await sha256Of(output)).toBe(await sha256Of(tar));
+  });
 
   it.for(forms)(
     'containerd pulls through the mirror configuration: $name',
