@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { pathToFileURL } from 'node:url';
 import type { SourceDocument } from '../../../contracts/bill-of-materials.ts';
 import { canonicalJson } from '../../../core/canonical-json.ts';
 import type { Application } from './applications.ts';
@@ -71,5 +70,5 @@ function deploymentOf(
 }
 
 function carriedCharm({ charm }: Application): CarriedCharm | undefined {
-  return charm === undefined ? undefined : { file: charm.file, url: pathToFileURL(charm.path).href };
+  return charm === undefined ? undefined : { file: charm.file };
 }

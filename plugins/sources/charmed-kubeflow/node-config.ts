@@ -58,7 +58,7 @@ async function deploymentFiles(
   const overlay = overlayText(overlayOf(deployment, place, gatewayOptions(request, deployment, context)));
   refuseOutside(bundle, overlay, registry.host, carried);
   warnings(request, registry, deployment, context);
-  const charms = charmsOf(deployment);
+  const charms = charmsOf(deployment, bill);
   const controllerCharm = deployment.otherCharms.find(({ name }) => name === 'juju-controller');
   const script = deployScript({
     registryHost: registry.host,
@@ -70,7 +70,7 @@ async function deploymentFiles(
     { path: 'caas-image-repo.json', content: controllerImages(registry) },
     { path: 'deploy.sh', executable: true, content: script },
     { path: 'overlay-airgap.yaml', content: overlay },
-    ...[...charms].map(([file, url]) => ({ path: `${CHARMS_FOLDER}/${file}`, file: url })),
+    ...[...charms].map(([file, reference]) => ({ path: `${CHARMS_FOLDER}/${file}`, file: reference })),
     ...archives(request, charms, place),
   ];
 }
@@ -134,10 +134,21 @@ function controllerImages(registry: Registry): string {
   return `${JSON.stringify({ serveraddress: `${scheme}://${registry.host}`, repository }, undefined, 2)}\n`;
 }
 
-/** file name -> URL */
-function charmsOf({ applications, otherCharms }: Deployment): Map<string, string> {
+/** file name -> what the bill of materials calls it */
+function charmsOf({ applications, otherCharms }: Deployment, bill: BillOfMaterials): Map<string, string> {
   const charms = [...Object.values(applications).flatMap(({ charm }) => charm ?? []), ...otherCharms];
-  return new Map(charms.map(({ file, url }) => [file, url]));
+  const carried = bill.items.filter((item) => item.package === 'charm').map(({ reference }) => reference);
+  return new Map(
+    charms.map(({ file }) => {
+      const reference = carried.find((one) => decodeURIComponent(one.slice(one.lastIndexOf('/') + 1)) === file);
+      if (reference !== undefined) return [file, reference];
+      throw asked(
+        '--input',
+        `it lacks the charm ${file} (skipped?)`,
+        'give a tar that was exported with all its charms',
+      );
+    }),
+  );
 }
 
 function archives(

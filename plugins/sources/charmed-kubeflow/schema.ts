@@ -65,8 +65,6 @@ export type ImageSetting = z.infer<typeof imageSettingShape>;
 const carriedCharmShape = z.object({
   /** file name, unique in the bundle */
   file: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._+-]*\.charm$/, 'must be the name of a charm file'),
-  /** URL under which the bundle holds it */
-  url: filled,
 });
 export type CarriedCharm = z.infer<typeof carriedCharmShape>;
 
