@@ -70,7 +70,7 @@ function exportTo(output: string, from: string): string[] {
 
 describe('Charmed Kubeflow', () => {
   it('is exported, killed by -9 in the middle, as if nothing had happened', async () => {
-    const when = counterReaches(proxy.downloaded, 1_500_000);
+    const when = counterReaches(proxy.downloaded, 100_000);
     const { killed, stderr } = await runSealift(exportTo(tar, proxy.url), { home, kill: { when } });
     expect(killed, `the export ended too early:\n${stderr}`).toBe(true);
     const resumed = await sealiftJson(home, 'export', exportTo(tar, proxy.url));
