@@ -1,7 +1,7 @@
 import type { NodeConfigAsked, NodeConfigReport, NodeConfigs } from '../contracts/node-configs.ts';
 import type { NodeConfigGenerator, NodeConfigRequest } from '../contracts/source-plugin.ts';
 import { openBundle, type Bundle } from '../core/bundle/reader.ts';
-import { SealiftError } from '../core/errors.ts';
+import { requestError } from '../core/node-config/request-error.ts';
 import { readFromBundle } from '../core/node-config/read-from-bundle.ts';
 import { writeTree } from '../core/node-config/write-tree.ts';
 import { createRemotes } from '../core/oci/remotes.ts';
@@ -72,7 +72,11 @@ async function withCertificates({
   if (caFile === undefined) return registry;
   const ca = Buffer.from(await readLocal(caFile, 'local')).toString('utf8');
   if (ca.includes('-----BEGIN CERTIFICATE-----')) return { ...registry, ca };
-  throw invalid(`--ca-file ${caFile}`, 'it holds no certificate in PEM form', 'give the file with the certificate');
+  throw requestError(
+    `--ca-file ${caFile}`,
+    'it holds no certificate in PEM form',
+    'give the file with the certificate',
+  );
 }
 
 /** The generator that was asked for, with a mode and options that it has. @throws SealiftError InvalidInput */
@@ -80,29 +84,19 @@ function generatorOf({ source, mode, options }: NodeConfigAsked): NodeConfigGene
   const { nodeConfig } = sourceNamed(source);
   if (nodeConfig === undefined) {
     const names = generators().map((one) => one.source);
-    throw invalid(`--for ${source}`, 'this source needs nothing on its nodes', `use one of: ${names.join(', ')}`);
+    throw requestError(`--for ${source}`, 'this source needs nothing on its nodes', `use one of: ${names.join(', ')}`);
   }
   const { modes } = nodeConfig;
   if (mode === undefined && modes.length > 0) {
-    throw invalid(`--for ${source}`, 'it has several modes', `choose one with --mode: ${modes.join(', ')}`);
+    throw requestError(`--for ${source}`, 'it has several modes', `choose one with --mode: ${modes.join(', ')}`);
   }
   if (mode !== undefined && !modes.includes(mode)) {
     const remedy = modes.length === 0 ? 'leave --mode out' : `use one of: ${modes.join(', ')}`;
-    throw invalid(`--mode ${mode}`, `${source} has no such mode`, remedy);
+    throw requestError(`--mode ${mode}`, `${source} has no such mode`, remedy);
   }
   const known = nodeConfig.options.map(({ name }) => name);
   const unknown = Object.keys(options).find((name) => !known.includes(name));
   if (unknown === undefined) return nodeConfig;
   const remedy = known.length === 0 ? 'leave --option out' : `use one of: ${known.join(', ')}`;
-  throw invalid(`--option ${unknown}`, `${source} has no such option`, remedy);
-}
-
-function invalid(subject: string, message: string, remedy: string): SealiftError {
-  return new SealiftError('InvalidInput', {
-    side: 'local',
-    operation: 'generate node configuration from',
-    subject,
-    message,
-    remedy,
-  });
+  throw requestError(`--option ${unknown}`, `${source} has no such option`, remedy);
 }

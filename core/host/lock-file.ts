@@ -26,11 +26,11 @@ const STALE_MS = 20_000;
  * @throws SealiftError PathUnwritable, DiskFull
  */
 export async function tryLock(path: string): Promise<(() => Promise<void>) | undefined> {
-  const content = JSON.stringify(await ownerHere());
-  if (await writeFileOnce(path, content)) return hold(path);
-
   const found = await readFileIfPresent(path);
-  if (found === undefined || (await holderLives(path, found))) return undefined;
+  // asked twice a second by those who stand by: while the lock is held nothing is written
+  if (found !== undefined && (await holderLives(path, found))) return undefined;
+  const content = JSON.stringify(await ownerHere());
+  if (found === undefined) return (await writeFileOnce(path, content)) ? hold(path) : undefined;
   // two processes may find the same stale lock: only the one whose claim on it succeeds may remove it, and only if it is still that one
   const claim = `${path}.claim`;
   if (!(await writeFileOnce(claim, content))) {

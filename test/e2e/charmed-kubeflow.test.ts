@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -7,6 +6,7 @@ import { startFaultProxy, type FaultProxy } from '../helpers/fault-proxy.ts';
 import { kubeflowBundle, locationOf, pushImages, writeCharms } from '../helpers/kubeflow-upstream.ts';
 import { requireTool, temporaryFolder, type TemporaryFolder } from '../helpers/paths.ts';
 import { runOk } from '../helpers/processes.ts';
+import { sha256Of } from '../helpers/proving-ground.ts';
 import { createPuller } from '../helpers/pull.ts';
 import { startRegistry, type TestRegistry } from '../helpers/registry.ts';
 import { counterReaches, createSealiftHome, runSealift, type SealiftHome } from '../helpers/sealift.ts';
@@ -56,12 +56,6 @@ afterAll(async () => {
   await folder?.remove();
 });
 
-async function sha256(path: string): Promise<string> {
-  return createHash('sha256')
-    .update(await readFile(path))
-    .digest('hex');
-}
-
 function exportTo(output: string, from: string): string[] {
   const hosts = new Set([...digests.keys()].map((reference) => locationOf(reference).host));
   const pullFrom = [...hosts].flatMap((host) => ['--pull-from', `${host}=${from}`]);
@@ -76,7 +70,7 @@ describe('Charmed Kubeflow', () => {
     const resumed = await sealiftJson(home, 'export', exportTo(tar, proxy.url));
     const straight = join(folder.path, 'straight.tar');
     expect((await sealiftJson(home, 'export', exportTo(straight, upstream.url)))['digest']).toBe(resumed['digest']);
-    expect(await sha256(tar)).toBe(await sha256(straight));
+    expect(await sha256Of(tar)).toBe(await sha256Of(straight));
   });
 
   it('is imported with every image under its digest, where the retagged list says', async () => {
@@ -109,7 +103,7 @@ describe('Charmed Kubeflow', () => {
     const used = new Set<string>();
     for (const [name, { charm, options = {}, resources = {} }] of Object.entries(applications)) {
       expect(charm, name).toMatch(/^\.\/charms\/[a-z0-9-]+_r\d+\.charm$/);
-      expect(await sha256(join(output, charm))).toBe(await sha256(join(folder.path, charm)));
+      expect(await sha256Of(join(output, charm))).toBe(await sha256Of(join(folder.path, charm)));
       used.add(charm);
       const stated = [...Object.values(resources), ...Object.values(options)];
       const foreign = stated.flatMap((value) => value.match(/[a-z0-9.-]+(:\d+)?\/[a-z0-9/._-]+/g) ?? []);
@@ -137,7 +131,7 @@ describe('the archives', () => {
     await generate(join(folder.path, 'archives'));
     await generate(join(folder.path, 'archives-again'));
     for (const name of ['images.tar.gz', 'charms.tar.gz', 'images.txt']) {
-      expect(await sha256(at(name)), name).toBe(await sha256(join(folder.path, 'archives-again', name)));
+      expect(await sha256Of(at(name)), name).toBe(await sha256Of(join(folder.path, 'archives-again', name)));
     }
   });
 

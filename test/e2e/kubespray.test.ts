@@ -15,6 +15,7 @@ import { startFileServer, type FileServer } from '../helpers/file-server.ts';
 import { locationOf, pushImages } from '../helpers/kubeflow-upstream.ts';
 import { parseOutput } from '../helpers/output-schema.ts';
 import { samplesFolder, temporaryFolder, type TemporaryFolder } from '../helpers/paths.ts';
+import { sha256Of } from '../helpers/proving-ground.ts';
 import { createPuller } from '../helpers/pull.ts';
 import { startRegistry, type TestRegistry } from '../helpers/registry.ts';
 import { counterReaches, createSealiftHome, runSealift, startSealift, type SealiftHome } from '../helpers/sealift.ts';
@@ -132,7 +133,7 @@ describe.runIf(present)('Kubespray', () => {
     await sealiftJson(home, 'export', exportTo(tar, proxy.url));
     const straight = at('straight.tar');
     await sealiftJson(home, 'export', exportTo(straight, files.url));
-    expect(await sha256(tar)).toBe(await sha256(straight));
+    expect(await sha256Of(tar)).toBe(await sha256Of(straight));
   });
 
   it('is imported with every image under its digest', async () => {
@@ -218,10 +219,4 @@ function sample(name: string): Promise<string> {
 
 function lines(text: string | undefined): string[] {
   return (text ?? '').trim().split('\n');
-}
-
-async function sha256(path: string): Promise<string> {
-  return createHash('sha256')
-    .update(await readFile(path))
-    .digest('hex');
 }

@@ -1,12 +1,10 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startFaultProxy } from '../helpers/fault-proxy.ts';
 import { generateImage, generateTagAttachment, type GeneratedImage } from '../helpers/images.ts';
 import { temporaryFolder, type TemporaryFolder } from '../helpers/paths.ts';
+import { sha256Of } from '../helpers/proving-ground.ts';
 import { createPusher } from '../helpers/push.ts';
 import { startRegistry, type TestRegistry } from '../helpers/registry.ts';
 import { counterReaches, createSealiftHome, runSealift, type SealiftHome } from '../helpers/sealift.ts';
@@ -50,12 +48,6 @@ function imageAt(position: number): GeneratedImage {
   return generateImage({ seed: `app ${position}`, layers });
 }
 
-async function sha256(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex');
-}
-
 function exportArguments(name: string, from: string, options: string[]): string[] {
   return [
     ...['export', 'artifacts', '--output', join(folder.path, name)],
@@ -82,7 +74,7 @@ describe('two exports of the same input', () => {
     }
     const last = await sealiftJson(home, 'export', eight);
     expect(last['digest']).toBe(straight['digest']);
-    expect(await sha256(join(folder.path, 'eight.tar'))).toBe(await sha256(join(folder.path, 'one.tar')));
+    expect(await sha256Of(join(folder.path, 'eight.tar'))).toBe(await sha256Of(join(folder.path, 'one.tar')));
     const total = proxy.traffic({ path: /\/blobs\// }).down;
     const images = sizes.reduce((sum, size) => sum + size, 0);
     // a kill costs what was in flight since the last note (a second at most), never what was complete
@@ -101,14 +93,14 @@ describe('a lock file', () => {
   it('gives the same file after tags have moved and signatures have been attached upstream', async () => {
     const lock = ['--lock', join(folder.path, 'images.lock')];
     await sealiftJson(home, 'export', args('locked-1.tar', lock));
-    const before = await sha256(join(folder.path, 'locked-1.tar'));
+    const before = await sha256Of(join(folder.path, 'locked-1.tar'));
     const pusher = await createPusher({ url: registry.url });
     await pusher.push('apps/app-3', 'v1', moved);
     await pusher.push('apps/app-4', signature.tag, signature.image);
     await pusher.close();
     await sealiftJson(home, 'export', args('locked-2.tar', lock));
-    expect(await sha256(join(folder.path, 'locked-2.tar'))).toBe(before);
+    expect(await sha256Of(join(folder.path, 'locked-2.tar'))).toBe(before);
     await sealiftJson(home, 'export', args('unlocked.tar', []));
-    expect(await sha256(join(folder.path, 'unlocked.tar'))).not.toBe(before);
+    expect(await sha256Of(join(folder.path, 'unlocked.tar'))).not.toBe(before);
   });
 });

@@ -4,7 +4,8 @@ import { mirrorHosts } from '../../../core/node-config/hosts-toml.ts';
 import { parsePlatform } from '../../../core/oci/platform.ts';
 import { formatReference, parseReference } from '../../../core/oci/reference.ts';
 import { clusterConfig, installScript, joinConfig } from './install-script.ts';
-import { oneOption, optionError, refuseForeignOptions } from './node-options.ts';
+import { requestError } from '../../../core/node-config/request-error.ts';
+import { oneOption, refuseForeignOptions } from './node-options.ts';
 import { proxyDropIn } from './proxy.ts';
 import { regsyncFile } from './regsync.ts';
 
@@ -50,7 +51,7 @@ async function modeFiles(request: NodeConfigRequest, baseDir: string, context: C
 async function mirrorFiles(request: NodeConfigRequest, baseDir: string, context: Context): Promise<GeneratedFile[]> {
   const { registry, images } = request;
   if (registry === undefined) {
-    throw optionError(
+    throw requestError(
       '--registry',
       'mode mirror needs the registry that nodes pull from',
       'add --registry HOST[:PORT][/PREFIX]',
@@ -73,7 +74,7 @@ async function authorizationHeader(request: NodeConfigRequest, context: Context)
     .toString('utf8')
     .trim();
   if (/^[A-Za-z]+ [\x21-\x7e]+$/.test(value)) return value;
-  throw optionError(
+  throw requestError(
     `--option auth-header=${file}`,
     'the file does not hold one line SCHEME VALUE',
     "write the header's value into it, e.g. the word Basic and base64 of USER:PASSWORD",
@@ -83,7 +84,7 @@ async function authorizationHeader(request: NodeConfigRequest, context: Context)
 function imageFiles(request: NodeConfigRequest): GeneratedFile[] {
   const { billOfMaterials, images } = request;
   if (billOfMaterials === undefined) {
-    throw optionError('--input', 'mode sideload takes the images out of a bundle', 'add --input artifacts.tar');
+    throw requestError('--input', 'mode sideload takes the images out of a bundle', 'add --input artifacts.tar');
   }
   const platform = oneOption(request, 'platform');
   if (platform !== undefined) parsePlatform(platform);
@@ -110,7 +111,7 @@ function containerdBaseDir(request: NodeConfigRequest): string {
   if (/^(\/[A-Za-z0-9._-]+)*$/.test(folder) && !folder.split('/').some((part) => part === '.' || part === '..')) {
     return folder;
   }
-  throw optionError(
+  throw requestError(
     `--option containerd-base-dir=${given}`,
     'it is not an absolute path',
     'e.g. containerd-base-dir=/ck8s',

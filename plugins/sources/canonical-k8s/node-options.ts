@@ -1,5 +1,5 @@
 import type { NodeConfigRequest } from '../../../contracts/source-plugin.ts';
-import { SealiftError } from '../../../core/errors.ts';
+import { requestError } from '../../../core/node-config/request-error.ts';
 
 /** Options that have a meaning in one mode only. */
 const modeOf: Readonly<Record<string, string>> = {
@@ -10,23 +10,12 @@ const modeOf: Readonly<Record<string, string>> = {
   platform: 'sideload',
 };
 
-/** An InvalidInput about an option. Returned, not thrown. */
-export function optionError(subject: string, message: string, remedy: string): SealiftError {
-  return new SealiftError('InvalidInput', {
-    side: 'local',
-    operation: 'generate node configuration from',
-    subject,
-    message,
-    remedy,
-  });
-}
-
 /** @throws SealiftError InvalidInput for an option that the mode would have to ignore */
 export function refuseForeignOptions({ mode, options }: NodeConfigRequest): void {
   for (const name of Object.keys(options)) {
     const wanted = modeOf[name];
     if (wanted === undefined || wanted === mode) continue;
-    throw optionError(`--option ${name}`, `it is for mode ${wanted}, this is ${mode}`, 'leave it out');
+    throw requestError(`--option ${name}`, `it is for mode ${wanted}, this is ${mode}`, 'leave it out');
   }
 }
 
@@ -34,5 +23,5 @@ export function refuseForeignOptions({ mode, options }: NodeConfigRequest): void
 export function oneOption({ options }: NodeConfigRequest, name: string): string | undefined {
   const values = options[name] ?? [];
   if (values.length <= 1) return values[0];
-  throw optionError(`--option ${name}`, 'it is given several times', 'give it once');
+  throw requestError(`--option ${name}`, 'it is given several times', 'give it once');
 }
