@@ -37,7 +37,7 @@ describe('createEmbeddedServer', () => {
     const [first, second] = servers as [EmbeddedServer, EmbeddedServer];
     expect(await first.status()).toBeUndefined();
     const [a, b] = await Promise.all([first.ensure(quiet), second.ensure(quiet)]);
-    expect(b).toEqual({ ...a, version: b.version });
+    expect(b).toEqual(a);
     expect(a.version).toMatch(/^\d+\.\d+/);
     expect(await second.ensure(quiet)).toEqual(a);
     expect((await fetch(a.uiUrl)).status).toBe(200);

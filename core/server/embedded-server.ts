@@ -83,6 +83,8 @@ async function start(options: EmbeddedServerOptions, progress: (line: string) =>
   // a process that starts but never listened still owns the database file
   if (earlier !== undefined && (await recordLives(earlier))) await stopProcess(earlier);
 
+  // asked first, though it costs 20 ms: whoever finds the record while the server starts must see all of it
+  const version = await serverVersion(binary, env);
   const port = await freePort(earlier && portOf(earlier.address));
   const uiPort = await freePort(earlier && portOf(earlier.uiUrl));
   const database = join(paths.state, 'temporal.db');
@@ -94,14 +96,13 @@ async function start(options: EmbeddedServerOptions, progress: (line: string) =>
     uiUrl: `http://127.0.0.1:${uiPort}`,
     pid,
     startTime: (await processStartTime(pid)) ?? '',
-    version: earlier?.version ?? 'unknown',
+    version,
     database,
     log,
   };
   await writeServerRecord(paths, record);
-  const [version] = await Promise.all([serverVersion(binary, env), untilReady(record)]);
-  if (version !== record.version) await writeServerRecord(paths, { ...record, version });
-  return serverInfo({ ...record, version });
+  await untilReady(record);
+  return serverInfo(record);
 }
 
 /** The version of the Temporal server inside the CLI's executable, e.g. `1.29.1`. */
