@@ -15,7 +15,7 @@ export function joinConfig(baseDir: string): GeneratedFile {
 }
 
 /**
- * The script that brings a node to where it is in the cluster. POSIX shell with the coreutils of Ubuntu. What is in place is
+ * The script that brings a node to where it is in the cluster. POSIX shell with what every Ubuntu has. What is in place is
  * left alone, so that it may be run again, after a failure or with a newer folder.
  *
  * @param paths what lies below `root/`
@@ -48,7 +48,7 @@ usage() {
 Usage: ./install.sh [--address IP] [--join FILE] [--config FILE] [--no-cluster] [--root DIR]
 
 Installs the snaps, puts configuration and images in place, and bootstraps a cluster or joins one. Run it as root on
-every node; it may be run again.
+every node; it may be run again. Snaps that are older than those of this folder are refreshed.
 
   --address IP    the address of this node in the cluster
   --join FILE     join the cluster whose token (k8s get-join-token NAME) is in FILE; - reads standard input
@@ -95,12 +95,24 @@ done
 [ "$(id -u)" = 0 ] || [ -n "$root" ] || fail 'run it as root'`;
 
 const FUNCTIONS = `
-# install_snap NAME FLAG...
+# is_in_place NAME: whether the snap that is installed is the one of this folder, or a newer one
+is_in_place() {
+  installed=$(snap list "$1" 2>/dev/null | awk 'NR == 2 { print $3 }')
+  [ -n "$installed" ] || return 1
+  [ -e "$here/snaps/$1.snap" ] || return 0
+  # snapd keeps the very file; it would take the same one again as a new revision, and restart what is in it
+  if cmp -s "$here/snaps/$1.snap" "$root/var/lib/snapd/snaps/$1_$installed.snap"; then return 0; fi
+  given=$(sed -n 's/^snap-revision: //p' "$here/snaps/$1.assert" 2>/dev/null)
+  case $installed$given in *[!0-9]*) return 1 ;; esac
+  [ -n "$given" ] && [ "$given" -le "$installed" ]
+}
+
+# install_snap NAME FLAG...: given the file of a snap that is installed, snapd refreshes it
 install_snap() {
   name=$1
   shift
-  if snap list "$name" >/dev/null 2>&1; then
-    echo "snap $name is installed"
+  if is_in_place "$name"; then
+    echo "snap $name is installed, revision $installed"
     return
   fi
   [ -e "$here/snaps/$name.snap" ] || fail "snaps/$name.snap is missing: put it there, and $name.assert beside it"

@@ -170,8 +170,16 @@ describe('install.sh', () => {
     const log = `echo "$(basename "$0") $*" >>'${at('log')}'`;
     await tool('snap', [
       log,
-      `case $1 in list) grep -qx "$2" '${at('installed')}' 2>/dev/null ;;`,
-      `install) basename "$2" .snap >>'${at('installed')}' ;; esac`,
+      `name=$(basename "$2" .snap) files='${at('node/var/lib/snapd/snaps')}'`,
+      'revision=$(sed -n "s/^snap-revision: //p" "${2%.snap}.assert" 2>/dev/null) || true',
+      'case "$*" in',
+      `"list "*) cd '${at('installed')}' 2>/dev/null && test -e "$2" || exit 1`,
+      '  printf "Name Version Rev Tracking Publisher Notes\\n%s 1 %s - - -\\n" "$2" "$(cat "$2")" ;;',
+      '*--dangerous) revision=x$(($(ls "$files" 2>/dev/null | wc -l) + 1)) ;;&',
+      `"install "*) mkdir -p "$files" '${at('installed')}'`,
+      '  cp "$2" "$files/${name}_$revision.snap"',
+      `  echo "$revision" >'${at('installed')}'/"$name" ;;`,
+      'esac',
     ]);
     await tool('k8s', [
       `if [ "$1" = local-node-status ]; then test -e '${at('member')}'; exit; fi`,
@@ -185,15 +193,18 @@ describe('install.sh', () => {
   afterEach(() => folder.remove());
 
   async function tool(name: string, lines: string[]): Promise<void> {
-    await writeFile(at(`bin/${name}`), `#!/bin/sh\n${lines.join('\n')}\n`, { mode: 0o755 });
+    await writeFile(at(`bin/${name}`), `#!/bin/bash\n${lines.join('\n')}\n`, { mode: 0o755 });
   }
 
-  async function lay(tree: GeneratedFile[]): Promise<void> {
+  /** @param revision of the snaps, which differ from those of every other */
+  async function lay(tree: GeneratedFile[], revision = 7): Promise<void> {
     await rm(at('tree'), { recursive: true, force: true });
     for (const file of tree) {
       const path = at(`tree/${file.path}`);
       await mkdir(dirname(path), { recursive: true });
-      await writeFile(path, 'content' in file ? file.content : file.path);
+      const assertion = `type: snap-revision\nsnap-revision: ${revision}\n`;
+      const carried = file.path.endsWith('.assert') ? assertion : `${file.path} ${revision}`;
+      await writeFile(path, 'content' in file ? file.content : carried);
       await chmod(path, file.executable === true ? 0o755 : file.secret === true ? 0o600 : 0o644);
     }
   }
@@ -238,6 +249,25 @@ describe('install.sh', () => {
     await expect(stat(placed)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
+  it('refreshes snaps with newer ones, and leaves newer ones than its own alone', async () => {
+    const { tree } = await generated({ mode: 'mirror', registry, billOfMaterials: allSnaps });
+    await lay(tree, 7);
+    await install('--no-cluster');
+    await done();
+    await lay(tree, 8);
+    expect(await install('--no-cluster')).toMatchObject({ code: 0, stderr: '' });
+    expect(await done()).toEqual([
+      ...['snap ack /tree/snaps/core22.assert', 'snap install /tree/snaps/core22.snap'],
+      ...['snap ack /tree/snaps/k8s.assert', 'snap install /tree/snaps/k8s.snap --classic'],
+    ]);
+    await lay(tree, 7);
+    expect((await install('--no-cluster')).stdout).toContain('snap k8s is installed, revision 8\n');
+    expect(await done()).toEqual([]);
+    await lay((await generated({ mode: 'mirror', registry })).tree);
+    expect(await install('--no-cluster')).toMatchObject({ code: 0, stderr: '' });
+    expect(await done()).toEqual([]);
+  });
+
   it('joins with a token out of a file, with the configuration of the base directory', async () => {
     const options = { 'containerd-base-dir': ['/ck8s'] };
     await lay((await generated({ mode: 'mirror', registry, billOfMaterials: allSnaps, options })).tree);
@@ -264,8 +294,14 @@ describe('install.sh', () => {
   it('installs a snap without assertions as dangerous, and names a snap that is missing', async () => {
     await lay((await generated({ mode: 'mirror', registry, billOfMaterials: bill('k8s.snap') })).tree);
     expect((await install('--no-cluster')).code).toBe(0);
-    expect(await done()).toEqual(['snap install /tree/snaps/k8s.snap --classic --dangerous']);
-    await rm(at('installed'));
+    const installed = ['snap install /tree/snaps/k8s.snap --classic --dangerous'];
+    expect(await done()).toEqual(installed);
+    expect((await install('--no-cluster')).stdout).toContain('snap k8s is installed, revision x1\n');
+    expect(await done()).toEqual([]);
+    await lay((await generated({ mode: 'mirror', registry, billOfMaterials: bill('k8s.snap') })).tree, 8);
+    expect((await install('--no-cluster')).code).toBe(0);
+    expect(await done()).toEqual(installed);
+    await rm(at('installed'), { recursive: true });
     await lay((await generated({ mode: 'mirror', registry })).tree);
     expect(await install()).toMatchObject({ code: 1, stderr: expect.stringContaining('snaps/k8s.snap is missing') });
   });
