@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 cache=${SEALIFT_TOOLS_CACHE:-$here/../.cache}
 mkdir -p "$cache/bin"
 
-# name        module      package
+# name        module      package     build tags
 tools='
 temporal      temporal    github.com/temporalio/cli/cmd/temporal
 registry      registry    github.com/distribution/distribution/v3/cmd/registry
@@ -21,6 +21,9 @@ helm          helm        helm.sh/helm/v3/cmd/helm
 compose-config compose    sealift.dev/tools/compose
 kube-apiserver kubernetes k8s.io/kubernetes/cmd/kube-apiserver
 etcd          kubernetes  go.etcd.io/etcd/server/v3
+containerd2   containerd  github.com/containerd/containerd/v2/cmd/containerd  no_btrfs,no_devmapper,no_zfs
+ctr2          containerd  github.com/containerd/containerd/v2/cmd/ctr
+cri-pull      containerd  sealift.dev/tools/containerd
 '
 # kube-apiserver takes its version from the linker alone, and clients look at it.
 linker_flags() {
@@ -34,7 +37,7 @@ linker_flags() {
 
 wanted=" $* "
 go_version=$(go env GOVERSION)
-while read -r name module package; do
+while read -r name module package tags; do
   [ -n "$name" ] || continue
   [ $# -eq 0 ] || [[ $wanted == *" $name "* ]] || continue
   stamp=$( { echo "$go_version"; cat "$here/$module"/go.mod "$here/$module"/go.sum "$here/$module"/*.go 2>/dev/null || true; } | sha256sum | cut -c1-64)
@@ -42,7 +45,7 @@ while read -r name module package; do
   [ -x "$out" ] && [ "$(cat "$out.stamp" 2>/dev/null)" = "$stamp" ] && continue
   echo "building $name ($package); the first build takes a while" >&2
   started=$SECONDS
-  (cd "$here/$module" && CGO_ENABLED=0 go build -trimpath -ldflags "$(linker_flags "$name")" -o "$out.new" "$package")
+  (cd "$here/$module" && CGO_ENABLED=0 go build -trimpath -tags "$tags" -ldflags "$(linker_flags "$name")" -o "$out.new" "$package")
   mv "$out.new" "$out"
   echo "$stamp" >"$out.stamp"
   echo "built $name in $((SECONDS - started)) s" >&2
