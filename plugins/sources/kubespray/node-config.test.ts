@@ -45,11 +45,12 @@ describe('offline.yml', () => {
     const mapped = { ...registry, map: { 'quay.io': 'other/quay' } };
     expect(await variables({ registry: mapped, options: { 'registry-user': ['puller'] } })).toMatchObject({
       registry_user: 'puller',
-      containerd_registry_auth: [{ registry: '{{ registry_addr }}', password: '{{ registry_pass }}' }],
+      containerd_registry_auth: [{ registry: '{{ registry_addr }}', auth: expect.stringContaining('registry_pass') }],
       containerd_registries_mirrors: [
         { prefix: 'r.test:5000' },
         { prefix: 'quay.io', mirrors: [{ host: 'https://r.test:5000/v2/other/quay', override_path: true }] },
         { prefix: 'registry.k8s.io', mirrors: [{ host: 'https://r.test:5000/v2/airgap', override_path: true }] },
+        { prefix: '_default', mirrors: [{ host: 'https://r.test:5000/v2/airgap', override_path: true }] },
       ],
     });
   });
@@ -145,7 +146,7 @@ describe('what nodes need beside it', () => {
     );
     expect(files.get('nodes/etc/apt/keyrings/sealift.asc')).toBe(key);
     await expect(generate({ options }, memoryContext({ '/in/key.asc': 'binary' }))).rejects.toMatchObject({
-      problem: { subject: 'option debian-key' },
+      problem: { subject: '--option debian-key' },
     });
   });
 });
@@ -163,7 +164,7 @@ describe('options', () => {
   ])('%s=%j is refused', async (name, values) => {
     await expect(generate({ options: { [name]: values } })).rejects.toMatchObject({
       type: 'InvalidInput',
-      problem: { subject: `option ${name}`, remedy: expect.stringMatching(/./) },
+      problem: { subject: `--option ${name}`, remedy: expect.stringMatching(/./) },
     });
   });
 

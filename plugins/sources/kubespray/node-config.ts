@@ -6,8 +6,8 @@ import type {
   SourceContext,
   SourceOption,
 } from '../../../contracts/source-plugin.ts';
-import { SealiftError } from '../../../core/errors.ts';
 import { mirrorHosts } from '../../../core/node-config/hosts-toml.ts';
+import { requestError } from '../../../core/node-config/request-error.ts';
 import { parseReference } from '../../../core/oci/reference.ts';
 import { decodeText } from '../../../core/sources/text.ts';
 import { offlineInventory } from './offline-inventory.ts';
@@ -29,6 +29,8 @@ const options = [
 type OptionName = (typeof options)[number]['name'];
 type Context = Pick<SourceContext, 'read' | 'warn'>;
 
+/** containerd's name for registries that have no folder of their own: there too what is not carried is not found at once */
+const ALL_OTHERS = '_default';
 const CERTS_ON_NODE = '/etc/containerd/certs.d';
 const CA_ON_NODE = `${CERTS_ON_NODE}/sealift-ca.crt`;
 const KEY_ON_NODE = '/etc/apt/keyrings/sealift.asc';
@@ -45,8 +47,8 @@ async function generate(request: NodeConfigRequest, context: Context): Promise<G
   refuseUnknown(request);
   const filesUrl = urlOption(request, 'files-url');
   if (request.registry === undefined && filesUrl === undefined) {
-    throw optionError(
-      'files-url',
+    throw requestError(
+      '--option files-url',
       'neither it nor --registry is given: there is nothing to point at',
       'give one of them',
     );
@@ -64,7 +66,7 @@ async function generate(request: NodeConfigRequest, context: Context): Promise<G
     ...(registry?.ca === undefined ? {} : { caOnNode: CA_ON_NODE }),
     ...(user === undefined ? {} : { user }),
     // A header can only be referred to in variables; without one, files say more (see mirrorFiles).
-    mirrored: user === undefined ? [] : originsOf(request),
+    mirrored: user === undefined ? [] : [...originsOf(request), ALL_OTHERS],
   });
   const nodes = [
     ...caFile(request),
@@ -126,7 +128,11 @@ async function aptFiles(
   if (keyFile === undefined) return [source];
   const key = decodeText(keyFile, await context.read(keyFile));
   if (!key.includes('-----BEGIN PGP PUBLIC KEY BLOCK-----')) {
-    throw optionError('debian-key', `${keyFile} is no ASCII-armored public key`, 'write one with gpg --armor --export');
+    throw requestError(
+      '--option debian-key',
+      `${keyFile} is no ASCII-armored public key`,
+      'write one with gpg --armor --export',
+    );
   }
   return [{ path: `nodes${KEY_ON_NODE}`, content: key }, source];
 }
@@ -139,8 +145,8 @@ async function passwordFile(
   const file = oneValue(request, 'registry-password-file');
   if (file === undefined) return [];
   if (user === undefined) {
-    throw optionError(
-      'registry-password-file',
+    throw requestError(
+      '--option registry-password-file',
       'there is no user that it is the password of',
       'give registry-user too',
     );
@@ -182,29 +188,26 @@ function hasCilium(request: NodeConfigRequest): boolean {
 function refuseUnknown(request: NodeConfigRequest): void {
   const known: string[] = options.map(({ name }) => name);
   for (const name of Object.keys(request.options)) {
-    if (!known.includes(name)) throw optionError(name, 'there is no such option', `use one of: ${known.join(', ')}`);
+    if (!known.includes(name))
+      throw requestError(`--option ${name}`, 'there is no such option', `use one of: ${known.join(', ')}`);
   }
 }
 
 function oneValue({ options: given }: NodeConfigRequest, name: OptionName): string | undefined {
   const values = [...new Set(given[name] ?? [])];
-  if (values.length > 1) throw optionError(name, 'it was given more than once', 'choose one');
-  if (values[0] === '') throw optionError(name, 'it is empty', 'give a value, or leave it out');
+  if (values.length > 1) throw requestError(`--option ${name}`, 'it was given more than once', 'choose one');
+  if (values[0] === '') throw requestError(`--option ${name}`, 'it is empty', 'give a value, or leave it out');
   return values[0];
 }
 
 function urlOption(request: NodeConfigRequest, name: OptionName): string | undefined {
   const text = oneValue(request, name);
   if (text === undefined) return undefined;
-  const refuse = (message: string): Error => optionError(name, message, 'write it as https://HOST[:PORT][/PATH]');
+  const refuse = (message: string): Error =>
+    requestError(`--option ${name}`, message, 'write it as https://HOST[:PORT][/PATH]');
   if (!URL.canParse(text) || !/^https?:\/\/[^\s"'{}]+$/.test(text)) throw refuse(`"${text}" is no http or https URL`);
   const { username, password, search, hash } = new URL(text);
   if (username !== '' || password !== '') throw refuse('it holds credentials');
   if (search !== '' || hash !== '') throw refuse('it has a query or a fragment');
   return name === 'pip-url' ? text : text.replace(/\/+$/, '');
-}
-
-function optionError(name: string, message: string, remedy: string): SealiftError {
-  const operation = 'generate node-config';
-  return new SealiftError('InvalidInput', { side: 'local', operation, subject: `option ${name}`, message, remedy });
 }

@@ -14,7 +14,7 @@ export interface OfflineInventory {
   caOnNode?: string;
   /** user of the registry; the password is the variable `registry_pass`, never a value */
   user?: string;
-  /** registries that containerd is to look for behind the registry, beside the registry itself */
+  /** registries that containerd is to look for behind the registry, beside the registry itself; `_default` is all others */
   mirrored: string[];
 }
 
@@ -34,7 +34,8 @@ const fileHosts = {
   get_helm_url: 'get.helm.sh',
 } as const;
 
-const PASSWORD_HEADER = `Basic {{ (registry_user ~ ':' ~ registry_pass) | b64encode }}`;
+const ENCODED_CREDENTIALS = `{{ (registry_user ~ ':' ~ registry_pass) | b64encode }}`;
+const PASSWORD_HEADER = `Basic ${ENCODED_CREDENTIALS}`;
 
 /**
  * `group_vars/all/offline.yml` of an inventory (Kubespray, docs/operations/offline-environment.md). Holds no secret: where
@@ -88,11 +89,10 @@ function credentialLines(user: string): string[] {
     '',
     '# registry_pass is not here: keep it in a file of its own, encrypted with ansible-vault.',
     ...variables({ registry_user: user }),
-    '# containerd before 2.0',
+    '# containerd before 2.0; encoded, since a quote in a bare password would end the string it is written into',
     'containerd_registry_auth:',
     '  - registry: "{{ registry_addr }}"',
-    '    username: "{{ registry_user }}"',
-    '    password: "{{ registry_pass }}"',
+    `    auth: ${JSON.stringify(ENCODED_CREDENTIALS)}`,
   ];
 }
 
