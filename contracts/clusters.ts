@@ -1,0 +1,126 @@
+import type { Digest } from './descriptor.ts';
+import type { OnFailure, RegistryOptions } from './operations.ts';
+import type { ClusterRole, SpecPosition } from './cluster-spec.ts';
+
+/** What a validation found. All of them are collected before anything is refused. */
+export interface Finding {
+  /** stable, for scripts and tests, e.g. `registry.image-missing` */
+  id: string;
+  /** problem: the operation would fail */
+  status: 'ok' | 'warning' | 'problem';
+  /** what it is about, e.g. `VSphereMachineConfig test-cp` */
+  subject: string;
+  /** one sentence */
+  message: string;
+  /** empty when there is nothing to do */
+  remedy: string;
+  /** for what is wrong in a file */
+  position?: SpecPosition;
+}
+
+/** The phases of EKS Anywhere's design for management and workload clusters, one step of the workflow each. */
+export const createPhases = {
+  management: [
+    'SetupAndValidate',
+    'CreateBootstrapCluster',
+    'InstallCAPI',
+    'CreateWorkloadCluster',
+    'MoveManagementCluster',
+    'InstallComponents',
+    'InstallAddOns',
+    'DeleteBootstrap',
+  ],
+  workload: ['SetupAndValidate', 'CreateWorkloadCluster', 'InstallAddOns'],
+} as const;
+
+export const upgradePhases = {
+  management: [
+    'SetupAndValidate',
+    'UpdateSecrets',
+    'UpgradeNeeded',
+    'PauseReconcile',
+    'CreateBootstrapCluster',
+    'InstallCAPI',
+    'MoveManagementToBootstrap',
+    'UpgradeWorkloadCluster',
+    'MoveManagementToWorkload',
+    'UpdateClusterAndGitResources',
+    'ResumeReconcile',
+    'DeleteBootstrap',
+  ],
+  workload: [
+    'SetupAndValidate',
+    'PauseReconcile',
+    'UpgradeWorkloadCluster',
+    'UpdateClusterAndGitResources',
+    'ResumeReconcile',
+  ],
+} as const;
+
+export const deletePhases = {
+  management: [
+    'SetupAndValidate',
+    'CreateBootstrapCluster',
+    'InstallCAPI',
+    'MoveManagementToBootstrap',
+    'DeleteWorkloadCluster',
+    'CleanUpGit',
+    'DeleteBootstrap',
+  ],
+  workload: ['SetupAndValidate', 'DeleteWorkloadCluster', 'CleanUpGit'],
+} as const;
+
+export type ClusterPhase =
+  | (typeof createPhases)[ClusterRole][number]
+  | (typeof upgradePhases)[ClusterRole][number]
+  | (typeof deletePhases)[ClusterRole][number];
+
+/** How long is waited for what, in seconds; undefined waits for ever. */
+export interface ClusterTimeouts {
+  controlPlane?: number;
+  externalEtcd?: number;
+  perMachine?: number;
+}
+
+/** What every cluster operation is given. Paths are absolute and on the worker's machine; secrets are never in here. */
+export interface ClusterOperationInput {
+  name: string;
+  role: ClusterRole;
+  /** the file with the specification: read again when a parked validation is tried again */
+  specFile: string;
+  /** kubeconfig of the management cluster that makes this workload cluster */
+  kubeconfig?: string;
+  hardwareCsv?: string;
+  /** where Cluster API's components and the images come from */
+  content: ContentSource;
+  bootstrap: BootstrapChoice;
+  /** leave the bootstrap cluster there at the end */
+  keepBootstrap: boolean;
+  skipValidations: string[];
+  timeouts: ClusterTimeouts;
+  onFailure: OnFailure;
+  registry: RegistryOptions;
+  hostTaskQueue?: string;
+}
+
+export interface ContentSource {
+  /** a bundle that `export artifacts` made, and its identity */
+  bundle?: { path: string; digest: Digest };
+  /** `host[:port][/namespace]` that it was imported into */
+  registry?: string;
+}
+
+/** processes: etcd, kube-apiserver and controllers as processes of this machine; kubeconfig: a cluster that is there. */
+export type BootstrapChoice = { driver: 'processes' } | { driver: 'kubeconfig'; kubeconfig: string };
+
+export interface ClusterOperationResult {
+  kind: 'create-cluster' | 'upgrade-cluster' | 'delete-cluster';
+  name: string;
+  role: ClusterRole;
+  provider: string;
+  kubernetesVersion: string;
+  /** of the new cluster, for its owner only; absent after a delete */
+  kubeconfig?: string;
+  nodes: { name: string; role: 'control-plane' | 'worker'; version: string }[];
+  warnings: string[];
+}

@@ -1,0 +1,139 @@
+import type { ClusterSpec, KubernetesObject, LocatedDocument } from './cluster-spec.ts';
+import type { Finding } from './clusters.ts';
+
+export type ClusterOperation = 'create' | 'upgrade' | 'delete';
+
+/** An infrastructure that clusters can run on. A plugin knows the infrastructure, never Temporal; every method may be called again. */
+export interface ProviderPlugin {
+  /** folder name below plugins/providers */
+  name: string;
+  /** one line for `--help` and the docs */
+  summary: string;
+  /** the kinds of its documents in a cluster's specification */
+  kinds: { datacenter: string; machine: string; others: readonly string[] };
+  /** which operations of a management cluster need a bootstrap cluster */
+  needsBootstrap: readonly ClusterOperation[];
+  /** a commented specification for `sealift generate cluster` */
+  specTemplate(name: string): string;
+  /**
+   * Looks at one of its documents alone: unknown fields, wrong types, values that cannot be.
+   * @returns all that is wrong with it, with positions
+   */
+  checkDocument(kind: string, document: LocatedDocument): Finding[];
+  /** Looks at the whole specification; pure. */
+  validateSpec(spec: ClusterSpec, previous?: ClusterSpec): Finding[];
+  /** Asks the infrastructure whether the operation can work; changes nothing, and collects all that is wrong. */
+  preflight(request: PreflightRequest, context: ProviderContext): Promise<Finding[]>;
+  /** Brings what the machines need and the infrastructure lacks: templates, tags, folders. */
+  prepareAssets(spec: ClusterSpec, context: ProviderContext): Promise<void>;
+  /** The Cluster API provider that makes its machines. */
+  capi(spec: ClusterSpec, context: Pick<ProviderContext, 'env'>): CapiProvider;
+  /** What must be on a cluster before Cluster API's controllers start there. */
+  bootstrapPrereqs(spec: ClusterSpec, context: ProviderContext): Promise<KubernetesObject[]>;
+  /** What must be there once they run, and waiting for it (bare metal: hardware, until its BMCs answer). */
+  postCapiInit(spec: ClusterSpec, cluster: ClusterAccess, context: ProviderContext): Promise<void>;
+  /**
+   * The Cluster API objects of a cluster; pure. Names of templates carry a digest of their content, so that a change makes a new one.
+   * @param previous what the cluster was made from, when it is upgraded
+   */
+  render(request: RenderRequest): KubernetesObject[];
+  /** What an upgrade will roll, in order. */
+  upgradePlan(previous: ClusterSpec, next: ClusterSpec): UpgradeStep[];
+  preMove(spec: ClusterSpec, from: ClusterAccess, context: ProviderContext): Promise<void>;
+  postMove(spec: ClusterSpec, to: ClusterAccess, context: ProviderContext): Promise<void>;
+  /** What the new cluster needs of the provider once it answers (cloud provider, storage). */
+  postWorkload(spec: ClusterSpec, workload: ClusterAccess, context: ProviderContext): Promise<void>;
+  preDelete(spec: ClusterSpec, management: ClusterAccess, context: ProviderContext): Promise<void>;
+  /** Says what is left of a deleted cluster: machines, powered hosts. */
+  postDelete(spec: ClusterSpec, context: ProviderContext): Promise<Finding[]>;
+  /** The objects that hold credentials, made from the environment of now. */
+  credentials(spec: ClusterSpec, context: ProviderContext): Promise<KubernetesObject[]>;
+}
+
+export interface PreflightRequest {
+  spec: ClusterSpec;
+  operation: ClusterOperation;
+  previous?: ClusterSpec;
+  /** names of validations to leave out, as `--skip-validations` */
+  skip: readonly string[];
+}
+
+export interface RenderRequest {
+  spec: ClusterSpec;
+  /** full version, e.g. `v1.31.4` */
+  kubernetesVersion: string;
+  previous?: ClusterSpec;
+  /** the repositories and tags that kubeadm and kubelet use, in the mirror when there is one */
+  images: NodeImages;
+}
+
+export interface NodeImages {
+  /** e.g. `mirror.local:5000/eks-distro/kubernetes` */
+  kubernetesRepository: string;
+  etcd: { repository: string; tag: string };
+  coreDns: { repository: string; tag: string };
+  pause: string;
+  kubeVip: string;
+}
+
+export interface CapiProvider {
+  /** as clusterctl names it, e.g. `vsphere`, `tinkerbell` */
+  name: string;
+  version: string;
+  /** where its controllers run */
+  namespace: string;
+  /** variables of its component manifests; values may be secrets */
+  env: Record<string, string>;
+}
+
+/** One thing that an upgrade rolls. */
+export interface UpgradeStep {
+  /** e.g. `control plane`, `worker group md-0` */
+  subject: string;
+  /** why: `Kubernetes 1.30 to 1.31`, `template changed` */
+  reason: string;
+  machines: number;
+}
+
+/** A Kubernetes API server and what to know of it. */
+export interface ClusterAccess {
+  /** path of a kubeconfig, for its owner only */
+  kubeconfig: string;
+  get(object: ObjectKey): Promise<KubernetesObject | undefined>;
+  list(kind: Pick<KubernetesObject, 'apiVersion' | 'kind'>, options?: ListOptions): Promise<KubernetesObject[]>;
+  /** Server-side apply as field manager `sealift`, taking over what others own. @returns the object as it is now */
+  apply(object: KubernetesObject): Promise<KubernetesObject>;
+  /** JSON merge patch (RFC 7386) of the object, or of its `status`. */
+  patch(object: ObjectKey, change: object, subresource?: 'status'): Promise<void>;
+  /** @returns whether it was there; the API server may take until its finalizers are done */
+  delete(object: ObjectKey): Promise<boolean>;
+}
+
+export interface ObjectKey {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string; namespace?: string };
+}
+
+export interface ListOptions {
+  namespace?: string;
+  labelSelector?: string;
+}
+
+export interface ProviderContext {
+  /** the worker's environment: the only place credentials come from */
+  env: Record<string, string | undefined>;
+  /** a folder of the operation's own */
+  scratch: string;
+  /** absolute path of the hardware list (bare metal) */
+  hardwareCsv?: string;
+  /** Runs a program; secrets go through `env`, never through arguments. @throws SealiftError ToolMissing, ToolFailed */
+  run(
+    command: string,
+    args: readonly string[],
+    options?: { env?: Record<string, string>; input?: string },
+  ): Promise<string>;
+  /** Tells that something goes on; called at least every few seconds by what waits. @throws when the operation was cancelled */
+  alive(detail: string): void;
+  warn(message: string): void;
+}
