@@ -1,13 +1,14 @@
 import { Parser } from 'tar';
 
 /**
- * The first regular file of an uncompressed tar whose path a filter picks.
+ * The first regular file of an uncompressed tar whose path a filter picks. What comes after it is not asked for.
  *
- * @param max bytes that it may have
- * @throws Error saying what is wrong with it, as the end of a sentence about the archive
+ * @param tar whole, or in pieces
+ * @param max bytes that the file may have
+ * @throws Error saying what is wrong with it, as the end of a sentence about the archive; also what the pieces throw
  */
 export function readTarEntry(
-  tar: Uint8Array,
+  tar: Uint8Array | AsyncIterable<Uint8Array>,
   wanted: (path: string) => boolean,
   max: number,
 ): Promise<Uint8Array | undefined> {
@@ -15,22 +16,43 @@ export function readTarEntry(
     const parts: Buffer[] = [];
     let size = 0;
     let found = false;
+    let over = false;
     const parser = new Parser({
       strict: true,
       filter: (path, entry) =>
         !found && 'type' in entry && (entry.type === 'File' || entry.type === 'OldFile') && wanted(path),
       onReadEntry: (entry) => {
         found = true;
-        if (entry.size > max) reject(new Error(`${entry.path} in it has more than ${max} bytes`));
+        if (entry.size > max) fail(new Error(`${entry.path} in it has more than ${max} bytes`));
         entry.on('data', (part) => {
           size += part.length;
           if (size <= max) parts.push(Buffer.from(part));
         });
-        entry.on('end', () => resolve(Buffer.concat(parts)));
+        entry.on('end', () => finish(Buffer.concat(parts)));
       },
     });
-    parser.on('error', (error) => reject(new Error(`it is damaged (${(error as Error).message})`, { cause: error })));
-    parser.on('end', () => resolve(undefined));
-    parser.end(Buffer.from(tar));
+    const finish = (entry: Uint8Array | undefined): void => {
+      over = true;
+      resolve(entry);
+    };
+    const fail = (error: Error): void => {
+      over = true;
+      reject(error);
+    };
+    parser.on('error', (error) => fail(new Error(`it is damaged (${(error as Error).message})`, { cause: error })));
+    parser.on('end', () => finish(undefined));
+    feed(parser, tar instanceof Uint8Array ? [tar] : tar, () => over).catch(fail);
   });
+}
+
+async function feed(
+  parser: Parser,
+  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  isOver: () => boolean,
+): Promise<void> {
+  for await (const piece of pieces) {
+    parser.write(Buffer.from(piece));
+    if (isOver()) return;
+  }
+  parser.end();
 }

@@ -9,6 +9,7 @@ import { billOfMaterialsArtifact, fileArtifact, type Content } from '../bundle/a
 import { buildIndex } from '../bundle/index-json.ts';
 import { openBundle, type Bundle } from '../bundle/reader.ts';
 import { assemble, content, expectedEntries, plainTar } from '../bundle/testing.ts';
+import type { FileTree } from './tree.ts';
 
 const run = promisify(execFile);
 
@@ -73,6 +74,27 @@ export async function fileBundle(folder: string, files: SampleFile[]): Promise<B
   return openBundle(await writeFileBundle(join(folder, 'bundle.tar'), files));
 }
 
+/** What `make` makes of a bundle of these files, which lies in `folder`. */
+export async function treeOfFiles(
+  folder: string,
+  make: (bundle: Bundle) => Promise<FileTree>,
+  files: SampleFile[],
+): Promise<FileTree> {
+  const bundle = await fileBundle(folder, files);
+  try {
+    return await make(bundle);
+  } finally {
+    await bundle.close();
+  }
+}
+
+/** A file of a tree that was made, as text. */
+export function madeText(tree: FileTree, path: string): string {
+  const file = tree.files.get(path);
+  if (file?.kind !== 'bytes') throw new Error(`${path} is not among ${[...tree.files.keys()].join(' ')}`);
+  return Buffer.from(file.bytes).toString('utf8');
+}
+
 function chartArtifact(blob: Content): { manifest: Content; config: Content } {
   const config = content(MediaType.helmConfig, { name: 'chart' });
   const { ociManifest: mediaType } = MediaType;
@@ -107,15 +129,19 @@ export async function buildDeb(
 /** The smallest wheel: one module that says its version. */
 export async function buildWheel(
   folder: string,
-  wheel: { name: string; version: string; requires?: string[] },
+  wheel: { name: string; version: string; requires?: string[]; requiresPython?: string },
 ): Promise<{ name: string; bytes: Uint8Array }> {
-  const { name, version, requires = [] } = wheel;
+  const { name, version, requires = [], requiresPython } = wheel;
   const info = `${name}-${version}.dist-info`;
-  const root = join(folder, `wheel-${name}`);
-  const metadata = ['Metadata-Version: 2.1', `Name: ${name}`, `Version: ${version}`];
+  const root = join(folder, `wheel-${name}-${version}`);
+  const metadata = [
+    ...['Metadata-Version: 2.1', `Name: ${name}`, `Version: ${version}`],
+    ...(requiresPython === undefined ? [] : [`Requires-Python: ${requiresPython}`]),
+    ...requires.map((one) => `Requires-Dist: ${one}`),
+  ];
   await writeTree(root, {
     [`${name}.py`]: `version = '${version}'\n`,
-    [`${info}/METADATA`]: [...metadata, ...requires.map((one) => `Requires-Dist: ${one}`), ''].join('\n'),
+    [`${info}/METADATA`]: `${metadata.join('\n')}\n\nRequires-Python: no field, it is in the description\n`,
     [`${info}/WHEEL`]: 'Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n',
     [`${info}/RECORD`]: [`${name}.py`, ...['METADATA', 'WHEEL', 'RECORD'].map((one) => `${info}/${one}`)]
       .map((path) => `${path},,\n`)

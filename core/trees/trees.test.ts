@@ -8,8 +8,7 @@ import { charmsTree } from './charms-tree.ts';
 import { debianTree } from './debian-tree.ts';
 import { filesTree } from './files-tree.ts';
 import { helmTree } from './helm-tree.ts';
-import { normalizedProject, pythonTree } from './python-tree.ts';
-import { buildChart, buildDeb, fileBundle, type SampleFile } from './testing.ts';
+import { buildChart, buildDeb, madeText as text, treeOfFiles, type SampleFile } from './testing.ts';
 import type { FileTree } from './tree.ts';
 
 const folder = temporaryFolders(afterEach);
@@ -17,18 +16,7 @@ const bytes = (text: string): Uint8Array => Buffer.from(text);
 const sha256 = (of: Uint8Array): string => createHash('sha256').update(of).digest('hex');
 
 async function treeOf(make: (bundle: Bundle) => Promise<FileTree>, files: SampleFile[]): Promise<FileTree> {
-  const bundle = await fileBundle(await folder(), files);
-  try {
-    return await make(bundle);
-  } finally {
-    await bundle.close();
-  }
-}
-
-function text(tree: FileTree, path: string): string {
-  const file = tree.files.get(path);
-  if (file?.kind !== 'bytes') throw new Error(`${path} is not among ${[...tree.files.keys()].join(' ')}`);
-  return Buffer.from(file.bytes).toString('utf8');
+  return treeOfFiles(await folder(), make, files);
 }
 
 describe('files', () => {
@@ -96,53 +84,6 @@ describe('charms', () => {
       { reference: 'https://x.example/other', bytes: bytes('b') },
     ]);
     expect([...tree.files.keys()]).toEqual(['a.charm']);
-  });
-});
-
-describe('a Python index', () => {
-  const wheel = bytes('a wheel');
-
-  it('has a page a project, with names normalised and digests stated', async () => {
-    const tree = await treeOf(pythonTree, [
-      { reference: 'https://py.example/Foo.Bar-1.0-py3-none-any.whl', bytes: wheel, package: 'python' },
-      { reference: 'https://py.example/foo_bar-0.9+local.1.tar.gz', bytes: bytes('sdist'), package: 'python' },
-      { reference: 'https://py.example/python-dateutil-2.8.2.tar.gz', bytes: bytes('other'), package: 'python' },
-    ]);
-    expect(text(tree, 'simple/index.html')).toContain('<a href="foo-bar/">foo-bar</a>');
-    const page = text(tree, 'simple/foo-bar/index.html');
-    expect(page).toContain(`<a href="../../packages/Foo.Bar-1.0-py3-none-any.whl#sha256=${sha256(wheel)}">`);
-    expect(page).toContain('href="../../packages/foo_bar-0.9%2Blocal.1.tar.gz#sha256=');
-    expect(JSON.parse(text(tree, 'simple/foo-bar/index.json'))).toMatchObject({
-      meta: { 'api-version': '1.1' },
-      name: 'foo-bar',
-      versions: ['0.9+local.1', '1.0'],
-      files: [{ filename: 'Foo.Bar-1.0-py3-none-any.whl', hashes: { sha256: sha256(wheel) }, size: 7 }, {}],
-    });
-    expect(JSON.parse(text(tree, 'simple/index.json'))).toMatchObject({
-      projects: [{ name: 'foo-bar' }, { name: 'python-dateutil' }],
-    });
-    expect(tree.files.get('packages/Foo.Bar-1.0-py3-none-any.whl')).toMatchObject({ kind: 'blob', size: 7 });
-  });
-
-  it('offers one file of a name, and says which names it does not understand', async () => {
-    const tree = await treeOf(pythonTree, [
-      { reference: 'https://a.example/foo-1.0-py3-none-any.whl', bytes: wheel, package: 'python' },
-      { reference: 'https://b.example/foo-1.0-py3-none-any.whl', bytes: bytes('another'), package: 'python' },
-      { reference: 'https://b.example/<script>.whl', bytes: bytes('odd'), package: 'python' },
-    ]);
-    expect([...tree.files.keys()].filter((path) => path.startsWith('packages/'))).toHaveLength(1);
-    expect(tree.warnings).toEqual([
-      expect.stringContaining("<script>.whl: left out, its name is no wheel's"),
-      expect.stringContaining('https://a.example/foo-1.0-py3-none-any.whl has the same name'),
-    ]);
-  });
-
-  it.each([
-    ['Foo', 'foo'],
-    ['ruamel.yaml', 'ruamel-yaml'],
-    ['a_-.b', 'a-b'],
-  ])('normalises %s to %s', (name, normalized) => {
-    expect(normalizedProject(name)).toBe(normalized);
   });
 });
 
