@@ -14,6 +14,7 @@ COPY plugins plugins
 COPY workers workers
 COPY cli cli
 COPY bin bin
+COPY tools/build-dist.mjs tools/
 RUN npm run build && npm prune --omit=dev
 # The package carries its native core for five platforms, some 30 MB each; this image runs on one.
 RUN case "$(uname -m)" in x86_64 | aarch64) ;; *) echo "no native core for $(uname -m)" >&2; exit 1 ;; esac \

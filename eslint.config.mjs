@@ -13,7 +13,7 @@ function typesOnly(regex, message) {
 }
 
 export default defineConfig(
-  globalIgnores(['dist/', '.cache/', 'coverage/', '**/fixtures/**', '*.mjs', '*.cjs']),
+  globalIgnores(['dist/', '.dist-*/', '.cache/', 'coverage/', '**/fixtures/**', '*.mjs', '*.cjs']),
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.recommendedTypeChecked, tseslint.configs.stylisticTypeChecked],

@@ -70,7 +70,7 @@ build_tools() {
 build_dist() {
   local stamp=dist/.sealift-stamp wanted
   wanted=$({
-    cat package-lock.json package.json tsconfig.json tsconfig.build.json
+    cat package-lock.json package.json tsconfig.json tsconfig.build.json tools/build-dist.mjs
     find contracts core workflows activities plugins workers cli -name '*.ts' ! -name '*.test.ts' -print0 | sort -z | xargs -0 sha256sum
   } | sha256sum | cut -c1-64)
   [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || return 0
