@@ -86,6 +86,17 @@ export const errorKinds = {
     meaning: 'a program that was run for a source ended with an error',
   },
 
+  ValidationFailed: {
+    disposition: 'mendable',
+    exitCode: 5,
+    meaning: 'a validation found what would make the operation fail; each finding is listed',
+  },
+  ContentMissing: {
+    disposition: 'mendable',
+    exitCode: 5,
+    meaning: 'the bundle or registry lacks something that a cluster needs',
+  },
+
   DigestMismatch: {
     disposition: 'permanent',
     exitCode: 4,

@@ -73,7 +73,8 @@ export interface NodeImages {
   etcd: { repository: string; tag: string };
   coreDns: { repository: string; tag: string };
   pause: string;
-  kubeVip: string;
+  /** absent where the provider brings its own load balancer */
+  kubeVip?: string;
 }
 
 export interface CapiProvider {

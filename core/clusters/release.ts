@@ -1,0 +1,179 @@
+import { z } from 'zod';
+import type { NodeImages } from '../../contracts/provider-plugin.ts';
+import type { Bundle } from '../bundle/reader.ts';
+import { SealiftError } from '../errors.ts';
+import { readFromBundle } from '../node-config/read-from-bundle.ts';
+import { parseYamlDocuments, readShape, type YamlDocument } from '../sources/yaml-documents.ts';
+
+const EKS_ANYWHERE_BUNDLES = 'sealift/eks-anywhere/bundles:';
+const EKS_DISTRO_RELEASE = 'sealift/eks-distro/releases:';
+
+const file = z.looseObject({ uri: z.string() });
+const image = z.looseObject({ uri: z.string() });
+const component = z.looseObject({ version: z.string(), components: file, metadata: file });
+
+const versionsBundleShape = z.looseObject({
+  kubeVersion: z.string(),
+  eksD: z.looseObject({ name: z.string(), kubeVersion: z.string() }),
+  clusterAPI: component,
+  bootstrap: component,
+  controlPlane: component,
+  certManager: z.looseObject({ version: z.string(), manifest: file }),
+  docker: component.optional(),
+  vSphere: component.extend({ kubeVip: image }).optional(),
+  tinkerbell: component.extend({ kubeVip: image }).optional(),
+});
+type VersionsBundle = z.infer<typeof versionsBundleShape>;
+
+const bundlesShape = z.looseObject({ spec: z.looseObject({ versionsBundles: z.array(versionsBundleShape).min(1) }) });
+
+const eksDistroShape = z.looseObject({
+  status: z.looseObject({
+    components: z.array(
+      z.looseObject({
+        name: z.string(),
+        assets: z
+          .array(z.looseObject({ name: z.string(), image: z.looseObject({ uri: z.string() }).optional() }))
+          .optional(),
+      }),
+    ),
+  }),
+});
+
+/** The parts of a `versionsBundles` entry that bring Cluster API providers, by clusterctl's name of an infrastructure. */
+const infrastructureFields = { docker: 'docker', vsphere: 'vSphere', tinkerbell: 'tinkerbell' } as const;
+export type InfrastructureName = keyof typeof infrastructureFields;
+
+/** The component manifests of one Cluster API provider. */
+export interface ProviderComponents {
+  /** e.g. `v1.13.2` */
+  version: string;
+  manifest: Uint8Array;
+  metadata: Uint8Array;
+}
+
+/** What a bundle brings for clusters of one Kubernetes minor version. */
+export interface ClusterRelease {
+  /** e.g. `v1.30.14` */
+  kubernetesVersion: string;
+  images: NodeImages;
+  core: ProviderComponents;
+  bootstrap: ProviderComponents;
+  controlPlane: ProviderComponents;
+  infrastructure: ProviderComponents;
+  certManager: { version: string; manifest: Uint8Array };
+}
+
+/**
+ * Finds in a bundle what clusters of a Kubernetes minor version are made of: the `Bundles` manifest that was exported, its
+ * EKS Distro release, and Cluster API's component manifests.
+ *
+ * @param minor e.g. `1.30`
+ * @throws SealiftError ContentMissing naming what the bundle lacks; InvalidInput when a manifest in it is malformed
+ */
+export async function readRelease(bundle: Bundle, minor: string, infrastructure: InfrastructureName): Promise<ClusterRelease> {
+  const versions = await versionsBundle(bundle, minor);
+  const provider = versions[infrastructureFields[infrastructure]];
+  if (provider === undefined) throw lacking(bundle, `the provider ${infrastructure} for Kubernetes ${minor}`);
+  const componentsOf = async (one: z.infer<typeof component>): Promise<ProviderComponents> => ({
+    version: withoutBuild(one.version),
+    manifest: await fileOf(bundle, one.components.uri),
+    metadata: await fileOf(bundle, one.metadata.uri),
+  });
+  const [core, bootstrap, controlPlane, infrastructureComponents, certManager] = await Promise.all([
+    componentsOf(versions.clusterAPI),
+    componentsOf(versions.bootstrap),
+    componentsOf(versions.controlPlane),
+    componentsOf(provider),
+    fileOf(bundle, versions.certManager.manifest.uri),
+  ]);
+  return {
+    kubernetesVersion: versions.eksD.kubeVersion,
+    images: await nodeImages(bundle, versions),
+    core,
+    bootstrap,
+    controlPlane,
+    infrastructure: infrastructureComponents,
+    certManager: { version: withoutBuild(versions.certManager.version), manifest: certManager },
+  };
+}
+
+/** The Kubernetes minor versions that a bundle can make clusters of, the oldest first. @throws SealiftError InvalidInput */
+export async function minorVersions(bundle: Bundle): Promise<string[]> {
+  const all = await versionsBundles(bundle);
+  return [...new Set(all.map(({ kubeVersion }) => kubeVersion))].sort((a, b) =>
+    a.localeCompare(b, 'en', { numeric: true }),
+  );
+}
+
+async function versionsBundle(bundle: Bundle, minor: string): Promise<VersionsBundle> {
+  const found = (await versionsBundles(bundle)).find(({ kubeVersion }) => kubeVersion === minor);
+  if (found !== undefined) return found;
+  const there = (await minorVersions(bundle)).join(', ');
+  throw lacking(bundle, `Kubernetes ${minor}${there === '' ? '' : `; it has ${there}`}`);
+}
+
+async function versionsBundles(bundle: Bundle): Promise<VersionsBundle[]> {
+  const manifests = bundle.billOfMaterials.items.filter(({ destination }) => destination.startsWith(EKS_ANYWHERE_BUNDLES));
+  const parsed = await Promise.all(manifests.map(({ reference }) => documentsOf(bundle, reference)));
+  return parsed
+    .flat()
+    .filter(({ value }) => (value as { kind?: unknown }).kind === 'Bundles')
+    .flatMap((document) => readShape(document, bundlesShape).spec.versionsBundles);
+}
+
+async function nodeImages(bundle: Bundle, { eksD, vSphere, tinkerbell }: VersionsBundle): Promise<NodeImages> {
+  const item = bundle.billOfMaterials.items.find(({ destination }) => destination === EKS_DISTRO_RELEASE + eksD.name);
+  if (item === undefined) throw lacking(bundle, `the EKS Distro release ${eksD.name}`);
+  const documents = await documentsOf(bundle, item.reference);
+  const assets = documents
+    .filter(({ value }) => (value as { kind?: unknown }).kind === 'Release')
+    .flatMap((document) => readShape(document, eksDistroShape).status.components)
+    .flatMap((one) => one.assets ?? []);
+  const imageNamed = (name: string): string => {
+    const found = assets.find((asset) => asset.name === `${name}-image`)?.image?.uri;
+    if (found === undefined) throw lacking(bundle, `the image ${name} of the EKS Distro release ${eksD.name}`);
+    return found;
+  };
+  return {
+    kubernetesRepository: splitTag(imageNamed('kube-apiserver')).repository.replace(/\/[^/]+$/, ''),
+    etcd: splitTag(imageNamed('etcd')),
+    coreDns: splitTag(imageNamed('coredns')),
+    pause: imageNamed('pause'),
+    ...kubeVip(vSphere ?? tinkerbell),
+  };
+}
+
+function kubeVip(provider: { kubeVip: { uri: string } } | undefined): Pick<NodeImages, 'kubeVip'> {
+  return provider === undefined ? {} : { kubeVip: provider.kubeVip.uri };
+}
+
+function splitTag(reference: string): { repository: string; tag: string } {
+  const colon = reference.lastIndexOf(':');
+  return { repository: reference.slice(0, colon), tag: reference.slice(colon + 1) };
+}
+
+// clusterctl takes semantic versions for folder names, and EKS Anywhere adds its commit as build metadata
+function withoutBuild(version: string): string {
+  return version.replace(/\+.*$/, '');
+}
+
+async function documentsOf(bundle: Bundle, reference: string): Promise<YamlDocument[]> {
+  return parseYamlDocuments(reference, await fileOf(bundle, reference));
+}
+
+async function fileOf(bundle: Bundle, reference: string): Promise<Uint8Array> {
+  const bytes = await readFromBundle(bundle, reference);
+  if (bytes === undefined) throw lacking(bundle, reference);
+  return bytes;
+}
+
+function lacking(bundle: Bundle, what: string): SealiftError {
+  return new SealiftError('ContentMissing', {
+    side: 'source',
+    operation: 'read release',
+    subject: bundle.path,
+    message: `the bundle lacks ${what}`,
+    remedy: 'export a bundle that has it (`sealift export artifacts --source eks-anywhere`), or ask for a version that is there',
+  });
+}
