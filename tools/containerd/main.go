@@ -1,5 +1,5 @@
 // Command cri-pull asks a container runtime to pull an image, and waits until it is unpacked, as the kubelet does: over CRI.
-// crictl would do the same; the Go proxy does not serve its module.
+// Without an image it only asks whether the runtime answers. crictl would do the same; the Go proxy does not serve its module.
 package main
 
 import (
@@ -14,18 +14,17 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: cri-pull SOCKET IMAGE")
+	if len(os.Args) < 2 || len(os.Args) > 3 {
+		fmt.Fprintln(os.Stderr, "usage: cri-pull SOCKET [IMAGE]")
 		os.Exit(2)
 	}
-	if err := pull(os.Args[1], os.Args[2]); err != nil {
+	if err := run(os.Args[1], os.Args[2:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-// pull prints what the runtime now knows of the image: its id, its tags, its digests.
-func pull(socket, image string) error {
+func run(socket string, wanted []string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	connection, err := grpc.NewClient("unix://"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -34,11 +33,20 @@ func pull(socket, image string) error {
 	}
 	defer connection.Close()
 	images := runtime.NewImageServiceClient(connection)
-	spec := &runtime.ImageSpec{Image: image}
-	if _, err := images.PullImage(ctx, &runtime.PullImageRequest{Image: spec}); err != nil {
+	if len(wanted) == 0 {
+		_, err := images.ListImages(ctx, &runtime.ListImagesRequest{})
 		return err
 	}
-	status, err := images.ImageStatus(ctx, &runtime.ImageStatusRequest{Image: spec})
+	return pull(ctx, images, wanted[0])
+}
+
+// pull prints what the runtime now knows of the image: its id, its tags, its digests.
+func pull(ctx context.Context, images runtime.ImageServiceClient, wanted string) error {
+	image := &runtime.ImageSpec{Image: wanted}
+	if _, err := images.PullImage(ctx, &runtime.PullImageRequest{Image: image}); err != nil {
+		return err
+	}
+	status, err := images.ImageStatus(ctx, &runtime.ImageStatusRequest{Image: image})
 	if err != nil {
 		return err
 	}
