@@ -5,6 +5,7 @@ import type { Content, Inputs } from './inputs.ts';
 import { listingOf } from './listing.ts';
 import { mediaTypeOf } from './media-type.ts';
 import { decoded } from './registry-routes.ts';
+import { indexPage } from './simple-index.ts';
 
 /** Trees by the folder they are served below, e.g. `helm`. */
 export type Mounts = ReadonlyMap<string, MountedTree>;
@@ -18,6 +19,18 @@ export interface MountedTree {
 
 /** The mount whose paths are served at the root as well: files by their original host and path. */
 export const FILES_MOUNT = 'files';
+
+/** The mount that is a Python index, whose pages have two forms. */
+export const PYTHON_MOUNT = 'pypi';
+
+/** A file of a tree with how it is sent. */
+interface FoundFile {
+  path: string;
+  file: TreeFile;
+  /** by the file's name when absent */
+  mediaType?: string;
+  headers?: Record<string, string>;
+}
 
 export function mountTree({ files }: FileTree): MountedTree {
   const folders = new Map<string, Set<string>>([['', new Set()]]);
@@ -69,7 +82,7 @@ async function answerBelow(
   inputs: Inputs,
 ): Promise<void> {
   const found = below === undefined ? undefined : fileAt(tree, below, exchange.query);
-  if (found !== undefined) return sendFile(exchange, found.path, found.file, inputs);
+  if (found !== undefined) return sendFile(exchange, found, inputs);
   const folder = decoded(below ?? '').replace(/\/$/, '');
   const names = tree.list(folder);
   if (names === undefined) {
@@ -82,18 +95,22 @@ async function answerBelow(
     sendText(exchange, 301, 'text/plain', 'this is a folder\n', { location: `${last}/` });
     return;
   }
-  const index = tree.find(folder === '' ? 'index.html' : `${folder}/index.html`);
-  if (index !== undefined) return sendFile(exchange, 'index.html', index, inputs);
+  const index = indexOf(exchange, tree, folder);
+  if (index !== undefined) return sendFile(exchange, index, inputs);
   exchange.route = 'listing';
   sendHtml(exchange, listingOf(decoded(exchange.path), names));
 }
 
+/** The page that stands for a folder, when it has one. */
+function indexOf({ route, request }: Exchange, tree: MountedTree, folder: string): FoundFile | undefined {
+  if (route === PYTHON_MOUNT) return indexPage(tree, folder, request.headers.accept);
+  const path = folder === '' ? 'index.html' : `${folder}/index.html`;
+  const file = tree.find(path);
+  return file === undefined ? undefined : { path, file };
+}
+
 /** URLs with a query may be files of their own; most servers' queries change nothing. */
-function fileAt(
-  tree: MountedTree,
-  below: string,
-  query: URLSearchParams,
-): { path: string; file: TreeFile } | undefined {
+function fileAt(tree: MountedTree, below: string, query: URLSearchParams): FoundFile | undefined {
   const withQuery = query.size === 0 ? [] : [`${below}?${query.toString()}`];
   for (const path of [...withQuery, below, decoded(below)]) {
     const file = tree.find(path);
@@ -104,11 +121,15 @@ function fileAt(
 
 const tags = new WeakMap<Uint8Array, string>();
 
-async function sendFile(exchange: Exchange, path: string, file: TreeFile, inputs: Inputs): Promise<void> {
+async function sendFile(
+  exchange: Exchange,
+  { path, file, mediaType = mediaTypeOf(path), headers = {} }: FoundFile,
+  inputs: Inputs,
+): Promise<void> {
   const content: Content | undefined = file.kind === 'bytes' ? { bytes: file.bytes } : inputs.find(file.digest);
   if (content === undefined) throw new Error(`${path} names a blob that no bundle has`);
   const entityTag = `"${file.kind === 'blob' ? file.digest : tagOf(file.bytes)}"`;
-  await sendContent(exchange, { content, mediaType: mediaTypeOf(path), entityTag });
+  await sendContent(exchange, { content, mediaType, entityTag, headers });
 }
 
 function tagOf(bytes: Uint8Array): string {

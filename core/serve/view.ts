@@ -3,7 +3,7 @@ import { debianTree } from '../trees/debian-tree.ts';
 import { filesTree } from '../trees/files-tree.ts';
 import { helmTree } from '../trees/helm-tree.ts';
 import { pythonTree } from '../trees/python-tree.ts';
-import { FILES_MOUNT, mountTree, type MountedTree, type Mounts } from './file-routes.ts';
+import { FILES_MOUNT, mountTree, PYTHON_MOUNT, type MountedTree, type Mounts } from './file-routes.ts';
 import { openInputs, type Inputs } from './inputs.ts';
 import { mergeBundles } from './merged-bundle.ts';
 import { referrersOf } from './referrers.ts';
@@ -24,7 +24,7 @@ export interface ViewOptions extends DestinationRules {
   debSigningKey?: string;
 }
 
-const builders = { [FILES_MOUNT]: filesTree, helm: helmTree, debian: debianTree, pypi: pythonTree };
+const builders = { [FILES_MOUNT]: filesTree, helm: helmTree, debian: debianTree, [PYTHON_MOUNT]: pythonTree };
 
 /**
  * Opens bundles as one registry and one set of file trees. The caller closes the view's `inputs`.
