@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import type { SourceContents } from '../contracts/bill-of-materials.ts';
 import type { SourceSelection } from '../contracts/source-plugin.ts';
 import { createRemotes, type RemotesOptions } from '../core/oci/remotes.ts';
-import { createSourceContext } from '../core/sources/context.ts';
-import { itemsOfSources } from '../core/sources/item-collection.ts';
+import { listSources } from '../core/sources/list-sources.ts';
 import { sourceNamed } from '../plugins/sources/index.ts';
 
 type Options = Omit<RemotesOptions, 'side'>;
@@ -29,16 +28,14 @@ export async function listFrom(
   const remotes = createRemotes({ ...options, side: 'source' });
   const scratch = await mkdtemp(join(tmpdir(), 'sealift-list-'));
   try {
-    const listed: (SourceContents & { source: string })[] = [];
-    for (const selection of selections) {
-      const { source } = selection;
-      const read = (location: string): Promise<Uint8Array> => remotes.read(location);
-      const context = createSourceContext({ read, warn, scratch: join(scratch, source) });
-      listed.push({ source, ...(await sourceNamed(source).list(selection, context)) });
-    }
-    const items = itemsOfSources(listed).map(({ source: _, ...item }) => item);
-    return { items, documents: listed.flatMap(({ documents }) => documents) };
+    const read = (location: string): Promise<Uint8Array> => remotes.read(location);
+    const { items, documents } = await listSources(selections, { sourceNamed, read, warn, scratch });
+    return { items: items.map(withoutSource), documents: documents.map(withoutSource) };
   } finally {
     await Promise.all([remotes.close(), rm(scratch, { recursive: true, force: true })]);
   }
+}
+
+function withoutSource<T extends { source: string }>({ source: _, ...rest }: T): Omit<T, 'source'> {
+  return rest;
 }

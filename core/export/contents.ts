@@ -1,10 +1,9 @@
-import type { BillOfMaterials, SourceContents, SourceDocument, SourceItem } from '../../contracts/bill-of-materials.ts';
+import type { BillOfMaterials, SourceDocument, SourceItem } from '../../contracts/bill-of-materials.ts';
 import type { Digest } from '../../contracts/descriptor.ts';
 import type { ExportArtifactsInput } from '../../contracts/operations.ts';
 import type { SourcePlugin, SourceSelection } from '../../contracts/source-plugin.ts';
 import type { Remotes } from '../oci/remotes.ts';
-import { createSourceContext } from '../sources/context.ts';
-import { itemsOfSources } from '../sources/item-collection.ts';
+import { listSources } from '../sources/list-sources.ts';
 import type { WorkFolder } from '../transfer/work-folder.ts';
 
 /** What the sources said, kept in the work folder: documents as blobs, items as they are. */
@@ -23,20 +22,23 @@ export async function listContents(
   input: ExportArtifactsInput,
   tools: { folder: WorkFolder; remotes: Remotes; sourceNamed: (name: string) => SourcePlugin },
 ): Promise<Contents> {
-  const sources = input.selections.map((selection) => selected(tools.sourceNamed(selection.source), selection));
-  const contents: Contents = { items: [], documents: [], warnings: [], sources };
-  const found: { source: string; items: SourceItem[] }[] = [];
-  for (const selection of input.selections) {
-    const { source } = selection;
-    const listed = await listSource(tools, selection, (warning) => contents.warnings.push(warning));
-    found.push({ source, items: listed.items });
-    for (const { content, ...document } of listed.documents) {
-      const digest = await tools.folder.writeBlob(content);
-      const known = contents.documents.some((one) => one.destination === document.destination && one.digest === digest);
-      if (!known) contents.documents.push({ ...document, source, digest, size: content.length });
-    }
+  const warnings: string[] = [];
+  const { items, documents } = await listSources(input.selections, {
+    sourceNamed: tools.sourceNamed,
+    read: (location) => tools.remotes.read(location),
+    warn: (warning) => warnings.push(warning),
+    scratch: tools.folder.file('scratch'),
+  });
+  const contents: Contents = {
+    items,
+    documents: [],
+    warnings,
+    sources: input.selections.map((selection) => selected(tools.sourceNamed(selection.source), selection)),
+  };
+  for (const { content, ...document } of documents) {
+    const digest = await tools.folder.writeBlob(content);
+    contents.documents.push({ ...document, digest, size: content.length });
   }
-  contents.items = itemsOfSources(found);
   await tools.folder.writeJson(CONTENTS, contents);
   return contents;
 }
@@ -52,20 +54,6 @@ function selected(
     name: source,
     selection: { ...told, kubeVersions, providers, ...(release === undefined ? {} : { release: [release] }) },
   };
-}
-
-function listSource(
-  tools: { folder: WorkFolder; remotes: Remotes; sourceNamed: (name: string) => SourcePlugin },
-  selection: SourceSelection,
-  warn: (message: string) => void,
-): Promise<SourceContents> {
-  const { source } = selection;
-  const context = createSourceContext({
-    read: (location) => tools.remotes.read(location),
-    warn,
-    scratch: tools.folder.file(`scratch/${source}`),
-  });
-  return tools.sourceNamed(source).list(selection, context);
 }
 
 /** What `listContents` of the same export found. @throws Error when it has not run */

@@ -1,0 +1,45 @@
+import { join } from 'node:path';
+import type { SourceDocument, SourceItem } from '../../contracts/bill-of-materials.ts';
+import type { SourceContext, SourcePlugin, SourceSelection } from '../../contracts/source-plugin.ts';
+import { createSourceContext } from './context.ts';
+import { itemsOfSources } from './item-collection.ts';
+
+/** What several sources need together, each thing with the source that stated it first. */
+export interface ListedSources {
+  items: (SourceItem & { source: string })[];
+  documents: (SourceDocument & { source: string })[];
+}
+
+export interface ListingTools {
+  sourceNamed: (name: string) => SourcePlugin;
+  read: SourceContext['read'];
+  warn: SourceContext['warn'];
+  /** a folder on this machine; what sources make there has to stay until all is fetched */
+  scratch: string;
+}
+
+/**
+ * Asks every selected source what it needs; what is the same for several is there once.
+ * @throws SealiftError InvalidInput with file, line and field; those of reading
+ */
+export async function listSources(
+  selections: readonly SourceSelection[],
+  { sourceNamed, read, warn, scratch }: ListingTools,
+): Promise<ListedSources> {
+  const listed: { source: string; items: SourceItem[] }[] = [];
+  const documents: ListedSources['documents'] = [];
+  for (const selection of selections) {
+    const { source } = selection;
+    const context = createSourceContext({ read, warn, scratch: join(scratch, source) });
+    const found = await sourceNamed(source).list(selection, context);
+    listed.push({ source, items: found.items });
+    for (const document of found.documents) {
+      if (!documents.some((known) => isSameDocument(known, document))) documents.push({ ...document, source });
+    }
+  }
+  return { items: itemsOfSources(listed), documents };
+}
+
+function isSameDocument(a: SourceDocument, b: SourceDocument): boolean {
+  return a.destination === b.destination && Buffer.compare(a.content, b.content) === 0;
+}
