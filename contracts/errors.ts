@@ -34,6 +34,17 @@ export const errorKinds = {
     exitCode: 1,
     meaning: 'the registry forgot an upload session; a new one is started',
   },
+  ClusterUnreachable: {
+    disposition: 'transient',
+    exitCode: 1,
+    meaning: 'a Kubernetes API server cannot be reached, or it, or a webhook that it asks, does not answer',
+  },
+  ObjectConflict: {
+    disposition: 'transient',
+    exitCode: 1,
+    meaning: 'a Kubernetes object, or the namespace that it is in, is being changed by somebody else (409)',
+  },
+  GitUnreachable: { disposition: 'transient', exitCode: 1, meaning: 'the git repository cannot be reached' },
 
   RegistryUnauthorized: {
     disposition: 'mendable',
@@ -96,6 +107,42 @@ export const errorKinds = {
     exitCode: 5,
     meaning: 'the bundle or registry lacks something that a cluster needs',
   },
+  ClusterForbidden: {
+    disposition: 'mendable',
+    exitCode: 3,
+    meaning: 'a Kubernetes API server does not accept the credentials (401), or they do not allow this (403)',
+  },
+  ObjectInvalid: {
+    disposition: 'mendable',
+    exitCode: 5,
+    meaning: 'a Kubernetes API server, or a webhook that it asks, refuses an object',
+  },
+  KindUnknown: {
+    disposition: 'mendable',
+    exitCode: 5,
+    meaning: 'a Kubernetes API server has no such kind of object; the CustomResourceDefinition is not there',
+  },
+  ClusterNotReady: {
+    disposition: 'mendable',
+    exitCode: 5,
+    meaning: 'what was waited for in a cluster did not come about in its time; what is not met is named',
+  },
+  GitForbidden: {
+    disposition: 'mendable',
+    exitCode: 3,
+    meaning:
+      'the git repository does not accept the credentials or has an unknown host key, or no credentials were found',
+  },
+  GitRefused: {
+    disposition: 'mendable',
+    exitCode: 5,
+    meaning: 'the git repository refuses what is pushed, or git failed',
+  },
+  GitConflict: {
+    disposition: 'mendable',
+    exitCode: 5,
+    meaning: 'somebody else changed the same files of the git repository at the same moment',
+  },
 
   DigestMismatch: {
     disposition: 'permanent',
@@ -145,8 +192,8 @@ export const errorKinds = {
 
 export type ErrorType = keyof typeof errorKinds;
 
-/** Where the trouble is: what we read from, what we write to, this machine, or Sealift's own Temporal. */
-export type Side = 'source' | 'destination' | 'local' | 'temporal';
+/** Where the trouble is: what we read from, what we write to, a cluster we act on, this machine, or Sealift's own Temporal. */
+export type Side = 'source' | 'destination' | 'cluster' | 'local' | 'temporal';
 
 /** What an error says, as plain data: it crosses Temporal as ApplicationFailure details and is shown by `sealift describe`. */
 export interface Problem {
