@@ -35,6 +35,8 @@ export interface LocatedDocument {
   value: unknown;
   /** Where the field is; where it is missing, the nearest field around it. */
   positionOf(path: readonly PropertyKey[]): SpecPosition;
+  /** The text of a scalar as it was written, e.g. `1.30` where `value` has the number 1.3; undefined for anything else. */
+  textOf(path: readonly PropertyKey[]): string | undefined;
 }
 
 export interface SpecPosition {
@@ -66,7 +68,7 @@ export interface ClusterSpec {
   /** by name */
   machines: Record<string, SpecObject>;
   gitOps?: SpecObject<FluxConfigSpec>;
-  /** other documents that the provider knows, e.g. `TinkerbellTemplateConfig` */
+  /** what else is referred to: documents that the provider knows, e.g. `TinkerbellTemplateConfig`, and identity providers */
   others: SpecObject[];
 }
 
@@ -103,6 +105,12 @@ export interface EksaClusterSpec {
     certSans?: string[];
     skipLoadBalancerDeployment?: boolean;
     machineHealthCheck?: MachineHealthCheck;
+    apiServerExtraArgs?: Record<string, string>;
+    /** fields of kubelet.config.k8s.io/v1beta1 KubeletConfiguration */
+    kubeletConfiguration?: Record<string, unknown>;
+    /** an audit.k8s.io Policy, as YAML text */
+    auditPolicyContent?: string;
+    skipAdmissionForSystemResources?: boolean;
   };
   externalEtcdConfiguration?: { count: number; machineGroupRef?: ObjectReference };
   workerNodeGroupConfigurations?: WorkerNodeGroup[];
@@ -117,16 +125,26 @@ export interface EksaClusterSpec {
     nodes?: { cidrMaskSize?: number };
   };
   registryMirrorConfiguration?: RegistryMirrorConfiguration;
-  proxyConfiguration?: { httpProxy: string; httpsProxy: string; noProxy?: string[] };
+  proxyConfiguration?: ProxyConfiguration;
   machineHealthCheck?: MachineHealthCheck;
   podIamConfig?: { serviceAccountIssuer: string };
   identityProviderRefs?: ObjectReference[];
   packages?: Record<string, unknown>;
   bundlesRef?: { apiVersion: string; name: string; namespace: string };
+  etcdEncryption?: Record<string, unknown>[];
+  licenseToken?: string;
+}
+
+export interface ProxyConfiguration {
+  httpProxy: string;
+  httpsProxy: string;
+  noProxy?: string[];
 }
 
 export interface MachineHealthCheck {
+  /** a number of machines, or a share such as `40%` */
   maxUnhealthy?: string;
+  /** Go duration, e.g. `10m0s` */
   nodeStartupTimeout?: string;
   unhealthyMachineTimeout?: string;
 }
@@ -141,6 +159,10 @@ export interface WorkerNodeGroup {
   autoscalingConfiguration?: { minCount: number; maxCount: number };
   /** a minor version older than the control plane's */
   kubernetesVersion?: string;
+  machineHealthCheck?: MachineHealthCheck;
+  kubeletConfiguration?: Record<string, unknown>;
+  /** vSphere: names of failure domains of the datacenter */
+  failureDomains?: string[];
 }
 
 export interface RegistryMirrorConfiguration {

@@ -8,12 +8,14 @@ export interface Finding {
   id: string;
   /** problem: the operation would fail */
   status: 'ok' | 'warning' | 'problem';
-  /** what it is about, e.g. `VSphereMachineConfig test-cp` */
+  /** what it is about; of a document its kind and name, e.g. `VSphereMachineConfig test-cp` */
   subject: string;
   /** one sentence */
   message: string;
   /** empty when there is nothing to do */
   remedy: string;
+  /** the field of the subject that it is about, e.g. `['spec', 'template']`: by it the position is found */
+  path?: readonly (string | number)[];
   /** for what is wrong in a file */
   position?: SpecPosition;
 }

@@ -1,4 +1,4 @@
-import type { ClusterSpec, KubernetesObject, LocatedDocument } from './cluster-spec.ts';
+import type { ClusterSpec, KubernetesObject, LocatedDocument, SpecObject } from './cluster-spec.ts';
 import type { Finding } from './clusters.ts';
 
 export type ClusterOperation = 'create' | 'upgrade' | 'delete';
@@ -16,11 +16,11 @@ export interface ProviderPlugin {
   /** a commented specification for `sealift generate cluster` */
   specTemplate(name: string): string;
   /**
-   * Looks at one of its documents alone: unknown fields, wrong types, values that cannot be.
-   * @returns all that is wrong with it, with positions
+   * Looks at one of its documents alone: unknown fields and wrong types.
+   * @returns all that is wrong with it, with positions, and its fields as they are meant
    */
-  checkDocument(kind: string, document: LocatedDocument): Finding[];
-  /** Looks at the whole specification; pure. */
+  checkDocument(kind: string, document: LocatedDocument): CheckedDocument;
+  /** Looks at the whole specification: values that cannot be, and what may not change; pure. Findings have paths, not positions. */
   validateSpec(spec: ClusterSpec, previous?: ClusterSpec): Finding[];
   /** Asks the infrastructure whether the operation can work; changes nothing, and collects all that is wrong. */
   preflight(request: PreflightRequest, context: ProviderContext): Promise<Finding[]>;
@@ -48,6 +48,12 @@ export interface ProviderPlugin {
   postDelete(spec: ClusterSpec, context: ProviderContext): Promise<Finding[]>;
   /** The objects that hold credentials, made from the environment of now. */
   credentials(spec: ClusterSpec, context: ProviderContext): Promise<KubernetesObject[]>;
+}
+
+export interface CheckedDocument {
+  /** absent when its shape is too wrong to go on with */
+  value?: SpecObject;
+  findings: Finding[];
 }
 
 export interface PreflightRequest {
@@ -80,7 +86,6 @@ export interface NodeImages {
 export interface CapiProvider {
   /** as clusterctl names it, e.g. `vsphere`, `tinkerbell` */
   name: string;
-  version: string;
   /** where its controllers run */
   namespace: string;
   /** variables of its component manifests; values may be secrets */

@@ -13,6 +13,8 @@ export interface YamlDocument {
   value: unknown;
   /** Where the field is; where it is missing, the nearest field around it. */
   positionOf(path: FieldPath): InputPosition;
+  /** The text of a scalar as it was written, e.g. `1.30` where `value` has the number 1.3; undefined for anything else. */
+  textOf(path: FieldPath): string | undefined;
 }
 
 /** `['spec', 'releases', 0, 'version']` as `spec.releases[0].version`. */
@@ -60,11 +62,15 @@ export function readShape<T>(document: YamlDocument, schema: z.ZodType<T>, path:
 function locatedDocument(file: string, document: Document, lines: LineCounter): YamlDocument {
   function positionOf(path: FieldPath): InputPosition {
     const field = fieldName(path);
-    const offset = offsetOf(document, path);
+    const { offset } = nodeAt(document, path);
     return { file, ...linePosition(lines, offset), ...(field === '' ? {} : { field }) };
   }
+  function textOf(path: FieldPath): string | undefined {
+    const { node } = nodeAt(document, path);
+    return isScalar(node) ? node.source : undefined;
+  }
   try {
-    return { file, value: document.toJS(), positionOf };
+    return { file, value: document.toJS(), positionOf, textOf };
   } catch (cause) {
     // toJS counts how far aliases multiply: the one way in which a small file can become a huge value.
     const message = cause instanceof Error ? cause.message : String(cause);
@@ -77,24 +83,29 @@ function linePosition(lines: LineCounter, offset: number): { line: number; colum
   return { line: Math.max(line, 1), column: Math.max(col, 1) };
 }
 
-function offsetOf(document: Document, path: FieldPath): number {
-  let node = document.contents;
+/** The node at `path`, aliases followed, and where it begins; without such a node the offset is that of the nearest one around. */
+function nodeAt(document: Document, path: FieldPath): { node: Node | undefined; offset: number } {
+  let node = followed(document, document.contents);
   let offset = node?.range?.[0] ?? 0;
   for (const key of path) {
-    const resolved = isAlias(node) ? node.resolve(document) : node;
     let next: unknown;
-    if (isMap(resolved)) {
-      const pair = resolved.items.find((item) => isScalar(item.key) && String(item.key.value) === String(key));
+    if (isMap(node)) {
+      const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(key));
       next = pair?.value;
       if (isScalar(pair?.key)) offset = pair.key.range?.[0] ?? offset;
-    } else if (isSeq(resolved)) {
-      next = resolved.items[Number(key)];
+    } else if (isSeq(node)) {
+      next = node.items[Number(key)];
       offset = (next as Node | undefined)?.range?.[0] ?? offset;
     }
-    if (next === undefined || next === null) break;
-    node = next as Node;
+    node = followed(document, next);
+    if (node === undefined) break;
   }
-  return offset;
+  return { node, offset };
+}
+
+function followed(document: Document, node: unknown): Node | undefined {
+  if (node === undefined || node === null) return undefined;
+  return isAlias(node) ? node.resolve(document) : (node as Node);
 }
 
 function valueAt(value: unknown, path: FieldPath): unknown {
