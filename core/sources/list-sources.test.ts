@@ -55,8 +55,10 @@ describe('listSources', () => {
     ]);
   });
 
-  it('keeps two documents that want one place with different content: only who writes the bundle can refuse them', async () => {
-    const { documents } = await listed(select('one', 'h.test/a:1'), select('two', 'h.test/b:1'));
-    expect(documents.map(({ source }) => source)).toEqual(['one', 'two']);
+  it('refuses two documents that want one place with different content, naming both sources', async () => {
+    await expect(listed(select('one', 'h.test/a:1'), select('two', 'h.test/b:1'))).rejects.toMatchObject({
+      type: 'InvalidInput',
+      problem: { subject: 'source two', message: expect.stringContaining('of source one'), remedy: expect.any(String) },
+    });
   });
 });
