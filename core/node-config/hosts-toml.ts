@@ -3,6 +3,9 @@ import { namespaceOf } from '../oci/rewrite.ts';
 
 type Registry = NonNullable<NodeConfigRequest['registry']>;
 
+/** A file whose text is known. */
+export type TextFile = Extract<GeneratedFile, { content: string }>;
+
 export interface MirrorHosts {
   /** registry hosts as the images name them, `host[:port]` */
   origins: readonly string[];
@@ -12,6 +15,8 @@ export interface MirrorHosts {
   folder: string;
   /** value of an Authorization header for the registry, when it wants one */
   authorization?: string;
+  /** take any certificate of the registry */
+  skipVerify?: boolean;
 }
 
 /**
@@ -24,18 +29,18 @@ export interface MirrorHosts {
  *
  * @returns paths relative to the node's root
  */
-export function mirrorHosts({ origins, registry, folder, authorization }: MirrorHosts): GeneratedFile[] {
+export function mirrorHosts({ origins, registry, folder, authorization, skipVerify }: MirrorHosts): TextFile[] {
   const at = (name: string): string => `${folder.replace(/\/+$/, '')}/${name}`;
   const prefixOf = (origin: string): string =>
     origin === registry.host ? '' : namespaceOf(origin, { namespace: registry.prefix, map: registry.map });
   const hosts = new Map([...origins, registry.host].map((origin) => [folderOf(origin), prefixOf(origin)]));
   hosts.set('_default', registry.prefix);
-  return [...hosts].flatMap(([name, prefix]): GeneratedFile[] => {
+  return [...hosts].flatMap(([name, prefix]): TextFile[] => {
     const ca = registry.ca === undefined ? undefined : at(`${name}/ca.crt`);
-    const content = hostsToml(mirrorUrl(registry, prefix), ca, authorization);
+    const content = hostsToml(mirrorUrl(registry, prefix), { ca, authorization, skipVerify });
     const secret = authorization === undefined ? {} : { secret: true as const };
     const path = at(`${name}/hosts.toml`).slice(1);
-    const toml: GeneratedFile = { path, content, ...secret };
+    const toml: TextFile = { path, content, ...secret };
     return ca === undefined ? [toml] : [{ path: ca.slice(1), content: registry.ca ?? '' }, toml];
   });
 }
@@ -55,12 +60,19 @@ function folderOf(host: string): string {
   return colon > 0 ? `${host.slice(0, colon)}_${host.slice(colon + 1)}_` : host;
 }
 
-function hostsToml(url: string, ca: string | undefined, authorization: string | undefined): string {
+interface HostSettings {
+  ca: string | undefined;
+  authorization: string | undefined;
+  skipVerify: boolean | undefined;
+}
+
+function hostsToml(url: string, { ca, authorization, skipVerify }: HostSettings): string {
   const server = tomlString(url);
   const settings = [
     'capabilities = ["pull", "resolve"]',
     'override_path = true',
     ...(ca === undefined ? [] : [`ca = ${tomlString(ca)}`]),
+    ...(skipVerify === true ? ['skip_verify = true'] : []),
   ];
   const header = authorization === undefined ? [] : [`  Authorization = [${tomlString(authorization)}]`];
   return [

@@ -1,8 +1,7 @@
 import type { SourceItem } from '../../../contracts/bill-of-materials.ts';
-import { listedReferences, type ListedReference } from '../../../core/sources/image-list.ts';
+import { imageAt, listedReferences } from '../../../core/sources/image-list.ts';
 import { inputError, type InputPosition } from '../../../core/sources/input-error.ts';
 import type { ItemCollection } from '../../../core/sources/item-collection.ts';
-import { parseReferenceAt, pinnedDigest } from '../../../core/sources/reference-at.ts';
 import type { ChecksumTable } from './checksums.ts';
 import { isUrl } from './schema.ts';
 
@@ -27,21 +26,9 @@ export function addList(file: string, text: string, sink: ListSink): void {
   for (const line of lines) {
     const position = { file, line: line.line };
     const foundAt = `${lastSegment(file)}:${line.line}`;
-    const item = isUrl(line.text) ? fileItem(line.text, position, foundAt, sink) : imageItem(line, position, foundAt);
+    const item = isUrl(line.text) ? fileItem(line.text, position, foundAt, sink) : imageAt(line.text, position, foundAt);
     sink.collection.add(item, position);
   }
-}
-
-function imageItem(line: ListedReference, position: InputPosition, foundAt: string): SourceItem {
-  const { repository } = parseReferenceAt(line.text, position);
-  const digest = pinnedDigest(line.text, undefined, position);
-  return {
-    kind: 'image',
-    name: lastSegment(repository),
-    reference: line.text,
-    ...(digest === undefined ? {} : { digest }),
-    foundAt,
-  };
 }
 
 function fileItem(url: string, position: InputPosition, foundAt: string, sink: ListSink): SourceItem {

@@ -41,16 +41,12 @@ describe('offline.yml', () => {
     });
   });
 
-  it('has a mirror for every registry of the images when that wants a header', async () => {
-    const mapped = { ...registry, map: { 'quay.io': 'other/quay' } };
-    expect(await variables({ registry: mapped, options: { 'registry-user': ['puller'] } })).toMatchObject({
+  it('has what Kubespray writes for containerd when the registry wants a password', async () => {
+    expect(await variables({ options: { 'registry-user': ['puller'] } })).toMatchObject({
       registry_user: 'puller',
       containerd_registry_auth: [{ registry: '{{ registry_addr }}', auth: expect.stringContaining('registry_pass') }],
       containerd_registries_mirrors: [
-        { prefix: 'r.test:5000' },
-        { prefix: 'quay.io', mirrors: [{ host: 'https://r.test:5000/v2/other/quay', override_path: true }] },
-        { prefix: 'registry.k8s.io', mirrors: [{ host: 'https://r.test:5000/v2/airgap', override_path: true }] },
-        { prefix: '_default', mirrors: [{ host: 'https://r.test:5000/v2/airgap', override_path: true }] },
+        { prefix: 'r.test:5000', mirrors: [{ header: { Authorization: [expect.stringContaining('registry_pass')] } }] },
       ],
     });
   });
@@ -86,17 +82,11 @@ describe('offline.yml', () => {
     const files = await generate({ options }, context);
     const offline = files.get('group_vars/all/offline.yml') ?? '';
     expect(offline).not.toContain('s3cr');
-    const { containerd_registries_mirrors: mirrors } = parse(offline) as {
-      containerd_registries_mirrors: { mirrors: { header: { Authorization: string[] } }[] }[];
-    };
-    for (const { mirrors: hosts } of mirrors) {
-      expect(hosts[0]?.header.Authorization).toEqual([expect.stringContaining('registry_pass')]);
-    }
     expect(files.get('group_vars/all/registry-credentials.yml')).toBe('registry_pass: !unsafe "s3cr{{t"\n');
     expect(context.warnings).toEqual([expect.stringContaining('ansible-vault')]);
-    expect([...(await generate({ options: { 'registry-user': ['puller'] } })).keys()]).toEqual([
-      'group_vars/all/offline.yml',
-    ]);
+    expect([...(await generate({ options: { 'registry-user': ['puller'] } })).keys()]).not.toContain(
+      'group_vars/all/registry-credentials.yml',
+    );
   });
 });
 
@@ -134,6 +124,29 @@ describe('what nodes need beside it', () => {
     expect([...(await generate({ options })).keys()].filter((path) => !path.includes('certs.d'))).toEqual([
       'group_vars/all/offline.yml',
       'prepare-nodes.yml',
+    ]);
+  });
+
+  it('lets Ansible put the password of the registry into what containerd is told of every registry', async () => {
+    const mapped = { ...registry, ca: 'PEM\n', map: { 'quay.io': 'other/quay' } };
+    const files = await generate({ registry: mapped, options: { 'registry-user': ['puller'] } });
+    const certs = 'etc/containerd/certs.d';
+    const hosts = ['_default', 'quay.io', 'r.test_5000_', 'registry.k8s.io'].map(
+      (name) => `${certs}/${name}/hosts.toml`,
+    );
+    expect([...files.keys()].filter((path) => path.startsWith('templates/'))).toEqual(
+      hosts.map((path) => `templates/${path}.j2`),
+    );
+    expect([...files.keys()].filter((path) => path.endsWith('.toml'))).toEqual([]);
+    const quay = files.get(`templates/${certs}/quay.io/hosts.toml.j2`);
+    expect(quay).toContain('[host."https://r.test:5000/v2/other/quay".header]');
+    expect(quay).toContain(`Authorization = ["Basic {{ (registry_user ~ ':' ~ registry_pass) | b64encode }}"]`);
+    expect(files.has(`nodes/${certs}/quay.io/ca.crt`)).toBe(true);
+    const [play] = parse(files.get('prepare-nodes.yml') ?? '') as { tasks: Record<string, unknown>[] }[];
+    expect(play?.tasks).toMatchObject([
+      { 'ansible.builtin.copy': { src: 'nodes/' } },
+      { 'ansible.builtin.file': { state: 'directory' }, loop: hosts },
+      { 'ansible.builtin.template': { mode: '0600' }, diff: false, loop: hosts },
     ]);
   });
 

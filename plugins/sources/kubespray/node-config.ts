@@ -6,11 +6,12 @@ import type {
   SourceContext,
   SourceOption,
 } from '../../../contracts/source-plugin.ts';
-import { mirrorHosts } from '../../../core/node-config/hosts-toml.ts';
+import { mirrorHosts, type TextFile } from '../../../core/node-config/hosts-toml.ts';
 import { requestError } from '../../../core/node-config/request-error.ts';
 import { parseReference } from '../../../core/oci/reference.ts';
 import { decodeText } from '../../../core/sources/text.ts';
-import { offlineInventory } from './offline-inventory.ts';
+import { offlineInventory, PASSWORD_HEADER } from './offline-inventory.ts';
+import { prepareNodes } from './prepare-nodes.ts';
 
 const options = [
   { name: 'files-url', summary: 'where `sealift serve` answers, or any server with files as HOST/PATH' },
@@ -29,8 +30,6 @@ const options = [
 type OptionName = (typeof options)[number]['name'];
 type Context = Pick<SourceContext, 'read' | 'warn'>;
 
-/** containerd's name for registries that have no folder of their own: there too what is not carried is not found at once */
-const ALL_OTHERS = '_default';
 const CERTS_ON_NODE = '/etc/containerd/certs.d';
 const CA_ON_NODE = `${CERTS_ON_NODE}/sealift-ca.crt`;
 const KEY_ON_NODE = '/etc/apt/keyrings/sealift.asc';
@@ -65,62 +64,46 @@ async function generate(request: NodeConfigRequest, context: Context): Promise<G
     ...(helmUrl !== undefined && hasCilium(request) ? { ciliumCharts: helmUrl } : {}),
     ...(registry?.ca === undefined ? {} : { caOnNode: CA_ON_NODE }),
     ...(user === undefined ? {} : { user }),
-    // A header can only be referred to in variables; without one, files say more (see mirrorFiles).
-    mirrored: user === undefined ? [] : [...originsOf(request), ALL_OTHERS],
   });
-  const nodes = [
-    ...caFile(request),
-    ...(user === undefined ? mirrorFiles(request) : []),
-    ...(await aptFiles(request, debianUrl, context)),
-  ];
+  const mirrors = mirrorFiles(request, user);
+  const nodes = [...caFile(request), ...mirrors.nodes, ...(await aptFiles(request, debianUrl, context))];
   const files: GeneratedFile[] = [
     { path: 'group_vars/all/offline.yml', content: inventory },
     ...(await passwordFile(request, user, context)),
     ...(pipUrl === undefined ? [] : [{ path: 'pip.conf', content: pipConfiguration(pipUrl) }]),
     ...nodes,
-    ...(nodes.length === 0 ? [] : [{ path: 'prepare-nodes.yml', content: PREPARE_NODES }]),
+    ...mirrors.templates,
+    ...prepareNodes(nodes, mirrors.templates),
   ];
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-const PREPARE_NODES = `# Puts what lies in nodes/ onto every node; run it before cluster.yml.
-- name: Files that the nodes need before Kubespray runs
-  hosts: all
-  become: true
-  gather_facts: false
-  tasks:
-    - name: Copy them to where they belong
-      ansible.builtin.copy:
-        src: nodes/
-        dest: /
-        owner: root
-        group: root
-        mode: "0644"
-`;
-
-// The registry's own address needs an entry of its own already, so an image that bears it is not mirrored.
-function originsOf({ images, registry }: NodeConfigRequest): string[] {
-  const hosts = new Set(images.map((image) => parseReference(image).host));
-  return [...hosts].filter((host) => host !== registry?.host).sort();
+/**
+ * containerd's hosts.toml for every registry that the images name. Kubespray's own template of that file says too little
+ * for containerd 1.x, which then hides "not found" behind another error; it leaves these alone. With a password they are
+ * templates, so that Ansible puts it in on its way to the nodes.
+ */
+function mirrorFiles(
+  request: NodeConfigRequest,
+  user: string | undefined,
+): { nodes: TextFile[]; templates: TextFile[] } {
+  const { registry, images } = request;
+  if (registry === undefined) return { nodes: [], templates: [] };
+  const origins = [...new Set(images.map((image) => parseReference(image).host))].sort();
+  const authorization = user === undefined ? {} : { authorization: PASSWORD_HEADER };
+  const files = mirrorHosts({ origins, registry, folder: CERTS_ON_NODE, ...authorization });
+  const isTemplate = ({ path }: TextFile): boolean => user !== undefined && path.endsWith('.toml');
+  return {
+    nodes: files.filter((file) => !isTemplate(file)).map(({ path, content }) => ({ path: `nodes/${path}`, content })),
+    templates: files.filter(isTemplate).map(({ path, content }) => ({ path: `templates/${path}.j2`, content })),
+  };
 }
 
-/** The form that containerd 1.6 and 2.x both obey takes more than Kubespray's own template writes; it leaves these alone. */
-function mirrorFiles(request: NodeConfigRequest): GeneratedFile[] {
-  const { registry } = request;
-  if (registry === undefined) return [];
-  const files = mirrorHosts({ origins: originsOf(request), registry, folder: CERTS_ON_NODE });
-  return files.map((file) => ({ ...file, path: `nodes/${file.path}` }));
-}
-
-function caFile({ registry }: NodeConfigRequest): { path: string; content: string }[] {
+function caFile({ registry }: NodeConfigRequest): TextFile[] {
   return registry?.ca === undefined ? [] : [{ path: `nodes${CA_ON_NODE}`, content: registry.ca }];
 }
 
-async function aptFiles(
-  request: NodeConfigRequest,
-  url: string | undefined,
-  context: Context,
-): Promise<{ path: string; content: string }[]> {
+async function aptFiles(request: NodeConfigRequest, url: string | undefined, context: Context): Promise<TextFile[]> {
   if (url === undefined) return [];
   const keyFile = oneValue(request, 'debian-key');
   const trust = keyFile === undefined ? 'trusted=yes' : `signed-by=${KEY_ON_NODE}`;

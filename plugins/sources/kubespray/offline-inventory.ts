@@ -14,8 +14,6 @@ export interface OfflineInventory {
   caOnNode?: string;
   /** user of the registry; the password is the variable `registry_pass`, never a value */
   user?: string;
-  /** registries that containerd is to look for behind the registry, beside the registry itself; `_default` is all others */
-  mirrored: string[];
 }
 
 /** Kubespray's variable for the registry that an image of its own comes from. */
@@ -35,7 +33,8 @@ const fileHosts = {
 } as const;
 
 const ENCODED_CREDENTIALS = `{{ (registry_user ~ ':' ~ registry_pass) | b64encode }}`;
-const PASSWORD_HEADER = `Basic ${ENCODED_CREDENTIALS}`;
+/** Value of an Authorization header, as Ansible's variables give it. */
+export const PASSWORD_HEADER = `Basic ${ENCODED_CREDENTIALS}`;
 
 /**
  * `group_vars/all/offline.yml` of an inventory (Kubespray, docs/operations/offline-environment.md). Holds no secret: where
@@ -54,13 +53,7 @@ export function offlineInventory(inventory: OfflineInventory): string {
   ].join('\n');
 }
 
-/** What containerd is told as the address of a registry's content, below which it asks for original paths. */
-export function mirrorUrl(origin: string, registry: NonNullable<OfflineInventory['registry']>): string {
-  const namespace = namespaceOf(origin, { namespace: registry.prefix, map: registry.map });
-  return `${baseUrl(registry)}/v2${namespace === '' ? '' : `/${namespace}`}`;
-}
-
-function registryLines({ registry, user, caOnNode, mirrored }: OfflineInventory): string[] {
+function registryLines({ registry, user, caOnNode }: OfflineInventory): string[] {
   if (registry === undefined) return [];
   const { host, prefix, map } = registry;
   const repository = (origin: string): string => {
@@ -69,18 +62,17 @@ function registryLines({ registry, user, caOnNode, mirrored }: OfflineInventory)
     return namespace === '' ? '{{ registry_addr }}' : `{{ registry_addr }}/${namespace}`;
   };
   const repositories = Object.entries(imageRepositories).map(([name, origin]) => [name, repository(origin)]);
-  const entry = { ca: caOnNode, withPassword: user !== undefined };
   return [
     '',
     ...variables({ registry_addr: host, registry_host: prefix === '' ? host : `${host}/${prefix}` }),
     ...variables(Object.fromEntries(repositories) as Record<string, string>),
     ...(user === undefined ? [] : credentialLines(user)),
     '',
+    '# Kubespray before 2.27 lets containerd read hosts.toml only with this',
+    'containerd_use_config_path: true',
     'containerd_registries_mirrors:',
-    ...mirrorLines({ ...entry, prefix: host, url: baseUrl(registry), overridePath: false }),
-    ...mirrored.flatMap((origin) =>
-      mirrorLines({ ...entry, prefix: origin, url: mirrorUrl(origin, registry), overridePath: true }),
-    ),
+    // replaces Kubespray's default, which would send Docker Hub's images to the internet
+    ...mirrorLines(registry, caOnNode, user !== undefined),
   ];
 }
 
@@ -96,23 +88,20 @@ function credentialLines(user: string): string[] {
   ];
 }
 
-// `server` too names the mirror: containerd would otherwise ask the internet for what the mirror does not have.
-function mirrorLines(mirror: {
-  prefix: string;
-  url: string;
-  overridePath: boolean;
-  ca: string | undefined;
-  withPassword: boolean;
-}): string[] {
-  const { prefix, url, overridePath, ca, withPassword } = mirror;
+// `server` too names the registry: containerd would otherwise speak HTTPS to one that has none.
+function mirrorLines(
+  registry: NonNullable<OfflineInventory['registry']>,
+  ca: string | undefined,
+  withPassword: boolean,
+): string[] {
+  const url = JSON.stringify(baseUrl(registry));
   return [
-    `  - prefix: ${JSON.stringify(prefix)}`,
-    `    server: ${JSON.stringify(url)}`,
+    `  - prefix: ${JSON.stringify(registry.host)}`,
+    `    server: ${url}`,
     '    mirrors:',
-    `      - host: ${JSON.stringify(url)}`,
+    `      - host: ${url}`,
     '        capabilities: ["pull", "resolve"]',
     '        skip_verify: false',
-    ...(overridePath ? ['        override_path: true'] : []),
     ...(ca === undefined ? [] : [`        ca: [${JSON.stringify(ca)}]`]),
     ...(withPassword ? ['        header:', `          Authorization: [${JSON.stringify(PASSWORD_HEADER)}]`] : []),
   ];
