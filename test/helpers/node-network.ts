@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Certificates } from './certificates.ts';
+import { htpasswdAuth, type RegistryCredentials } from './registry.ts';
 import { projectRoot, requireTool, temporaryFolder } from './paths.ts';
 import { run, runOk, startProcess, type Finished, type RunningProcess } from './processes.ts';
 
@@ -10,6 +11,16 @@ export const farPorts = { registry: 5000, ahead: 5001, behind: 5002, website: 50
 /** A network without any way out: a far side with a real registry, and nodes on a cable each, made for one check. */
 export interface NodeNetwork extends AsyncDisposable {
   node(options?: NodeOptions): Promise<TestNode>;
+  /** A command line that runs another one on the far side. */
+  farSide(command: string, ...args: string[]): [string, string[]];
+}
+
+/** What the registry of the far side is made of beside its certificate. */
+export interface FarRegistry {
+  /** storage folder, which another registry may fill; a temporary one when absent */
+  dir?: string;
+  /** basic authentication */
+  htpasswd?: RegistryCredentials;
 }
 
 export interface NodeOptions {
@@ -27,6 +38,8 @@ export interface TestNode extends AsyncDisposable {
   /** where nobody is */
   nobody: string;
   address: string;
+  /** A command line that runs another one in the namespaces of the node. */
+  inside(command: string, ...args: string[]): [string, string[]];
   /** Runs bin/sealift on the node. */
   sealift(args: string[], env?: Record<string, string>): Promise<Finished>;
 }
@@ -47,7 +60,7 @@ export async function nodeNetworkUnavailable(): Promise<string | undefined> {
 }
 
 /** @param tls of the registry, for `registryName` */
-export async function createNodeNetwork(tls: Certificates): Promise<NodeNetwork> {
+export async function createNodeNetwork(tls: Certificates, registry: FarRegistry = {}): Promise<NodeNetwork> {
   const folder = await temporaryFolder('node-network');
   const started: RunningProcess[] = [];
   const far = await holder(['net']);
@@ -63,7 +76,9 @@ export async function createNodeNetwork(tls: Certificates): Promise<NodeNetwork>
   try {
     await runOk(...inFar('ip', 'link', 'set', 'lo', 'up'));
     const config = join(folder.path, 'registry.json');
-    await writeFile(config, JSON.stringify(registryConfig(join(folder.path, 'storage'), tls)));
+    const access = registry.htpasswd === undefined ? {} : { auth: await htpasswdAuth(folder.path, registry.htpasswd) };
+    const served = registryConfig(registry.dir ?? join(folder.path, 'storage'), tls);
+    await writeFile(config, JSON.stringify({ ...served, ...access }));
     started.push(await listening(inFar(await requireTool('registry'), 'serve', config), inFar, farPorts.registry));
     const script = join(projectRoot, 'test', 'helpers', 'far-side.mjs');
     const settings = JSON.stringify({ ...farPorts, certificate: tls.certificate, key: tls.key, ca: tls.ca });
@@ -75,6 +90,7 @@ export async function createNodeNetwork(tls: Certificates): Promise<NodeNetwork>
   let cables = 0;
   return {
     node: (options = {}) => connectNode(far.pid, (cables += 1), options),
+    farSide: inFar,
     [Symbol.asyncDispose]: stop,
   };
 }
@@ -83,7 +99,8 @@ async function connectNode(far: number, cable: number, options: NodeOptions): Pr
   const folder = await temporaryFolder('node');
   const node = await holder(Object.keys(namespaces));
   const own = Object.entries(namespaces).map(([option, file]) => `--${option}=/proc/${node.pid}/ns/${file}`);
-  const inNode = (...args: string[]): Promise<Finished> => run('nsenter', [...own, '--', ...args]);
+  const inside = (...args: string[]): [string, string[]] => ['nsenter', [...own, '--', ...args]];
+  const inNode = (...args: string[]): Promise<Finished> => run(...inside(...args));
   const at = (host: number): string => `10.99.${cable}.${host}`;
   const dispose = async (): Promise<void> => {
     await node.kill();
@@ -115,7 +132,7 @@ async function connectNode(far: number, cable: number, options: NodeOptions): Pr
   }
   const home = { HOME: folder.path, PATH: process.env['PATH'] ?? '', NO_COLOR: '1' };
   return {
-    ...{ far: at(1), address: at(2), neighbour: at(3), nobody: at(4) },
+    ...{ far: at(1), address: at(2), neighbour: at(3), nobody: at(4), inside },
     sealift: (args, env = {}) => {
       const variables = Object.entries({ ...home, ...env }).map(([name, value]) => `${name}=${value}`);
       return inNode('env', '-i', ...variables, join(projectRoot, 'bin', 'sealift'), ...args);
@@ -156,7 +173,7 @@ function listening(
   return startProcess({ command, args, ready, env: { PATH: process.env['PATH'] ?? '', OTEL_TRACES_EXPORTER: 'none' } });
 }
 
-function registryConfig(dir: string, tls: Certificates): unknown {
+function registryConfig(dir: string, tls: Certificates): object {
   return {
     version: '0.1',
     log: { level: 'error', accesslog: { disabled: true } },

@@ -114,11 +114,9 @@ interface Place {
 async function commandLine(options: RegistryOptions, place: Place): Promise<string[]> {
   if (options.kind === 'olareg') return olaregArguments(options, place);
   const config = join(place.scratch, 'config.json');
-  if (options.htpasswd !== undefined) {
-    await writeFile(join(place.scratch, 'htpasswd'), await htpasswdLine(options.htpasswd));
-  }
+  const access = options.htpasswd === undefined ? {} : { auth: await htpasswdAuth(place.scratch, options.htpasswd) };
   // YAML 1.2 contains JSON, and distribution does not look at the file's name
-  await writeFile(config, JSON.stringify(distributionConfig(options, place), null, 2));
+  await writeFile(config, JSON.stringify({ ...distributionConfig(options, place), ...access }, null, 2));
   return ['serve', config];
 }
 
@@ -132,7 +130,7 @@ function olaregArguments(options: RegistryOptions, { dir, port }: Place): string
 }
 
 /** https://distribution.github.io/distribution/about/configuration/ */
-function distributionConfig(options: RegistryOptions, { dir, port, scratch }: Place): unknown {
+function distributionConfig(options: RegistryOptions, { dir, port }: Place): object {
   return {
     version: '0.1',
     log: { level: 'error', accesslog: { disabled: true } },
@@ -146,10 +144,14 @@ function distributionConfig(options: RegistryOptions, { dir, port, scratch }: Pl
       ...(options.httpSecret === undefined ? {} : { secret: options.httpSecret }),
       ...(options.tls === undefined ? {} : { tls: { certificate: options.tls.certificate, key: options.tls.key } }),
     },
-    ...(options.htpasswd === undefined
-      ? {}
-      : { auth: { htpasswd: { realm: 'sealift-test', path: join(scratch, 'htpasswd') } } }),
   };
+}
+
+/** `auth` of distribution's configuration for one user. @param folder for the password file */
+export async function htpasswdAuth(folder: string, credentials: RegistryCredentials): Promise<object> {
+  const path = join(folder, 'htpasswd');
+  await writeFile(path, await htpasswdLine(credentials));
+  return { htpasswd: { realm: 'sealift-test', path } };
 }
 
 /** Distribution takes bcrypt only. libxcrypt has it, and perl, which every Debian has, reaches libxcrypt. */
