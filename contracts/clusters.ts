@@ -1,5 +1,5 @@
 import type { Digest } from './descriptor.ts';
-import type { OnFailure, RegistryOptions } from './operations.ts';
+import type { OnFailure, RegistryOptions } from './run-options.ts';
 import type { ClusterRole, SpecPosition } from './cluster-spec.ts';
 
 /** What a validation found. All of them are collected before anything is refused. */

@@ -1,4 +1,4 @@
-import type { OnFailure } from './operations.ts';
+import type { OnFailure } from './run-options.ts';
 import type { SourceSelection } from './source-plugin.ts';
 
 /** What a `sealift.yaml` says: the flags of `export artifacts`, and several sources in one go. All paths are absolute. */

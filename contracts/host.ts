@@ -3,7 +3,7 @@ import type { BillItem, BillOfMaterials, SourceContents } from './bill-of-materi
 import type { Problem } from './errors.ts';
 import type { ExportConfig } from './export-config.ts';
 import type { NodeCheckRequest, NodeFinding } from './node-check.ts';
-import type { RegistryOptions } from './operations.ts';
+import type { RegistryOptions } from './run-options.ts';
 import type { NodeConfigs } from './node-configs.ts';
 import type { SourcePlugin, SourceSelection } from './source-plugin.ts';
 

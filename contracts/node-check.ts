@@ -1,4 +1,4 @@
-import type { RegistryOptions } from './operations.ts';
+import type { RegistryOptions } from './run-options.ts';
 
 /** What `sealift check node` was asked. */
 export interface NodeCheckRequest {

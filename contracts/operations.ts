@@ -1,18 +1,9 @@
 import type { Digest } from './descriptor.ts';
+import type { ClusterOperationInput, ClusterOperationResult, ClusterPhase } from './clusters.ts';
 import type { Problem } from './errors.ts';
+import type { OnFailure, RegistryOptions } from './run-options.ts';
 import type { SourceSelection } from './source-plugin.ts';
 import type { SkippedItem } from './bill-of-materials.ts';
-
-/** How a host is reached. No credentials: those are resolved from the environment of the worker that needs them. */
-export interface RegistryOptions {
-  plainHttp: boolean;
-  insecureSkipTlsVerify: boolean;
-  /** absolute path of a PEM file with additional certificate authorities, on the worker's machine */
-  caFile?: string;
-}
-
-/** What the workflow does when everything else is done and some items still fail. */
-export type OnFailure = 'park' | 'fail';
 
 export interface ExportArtifactsInput {
   /** absolute path of the tar on the worker's machine */
@@ -108,12 +99,18 @@ export interface ImportArtifactsResult {
   trees?: WrittenTree[];
 }
 
-export type OperationResult = ExportArtifactsResult | ImportArtifactsResult;
+export type OperationInput = ExportArtifactsInput | ImportArtifactsInput | ClusterOperationInput;
 
-export type OperationName = 'export' | 'import';
+export type OperationResult = ExportArtifactsResult | ImportArtifactsResult | ClusterOperationResult;
 
 /** workflow type names, as the worker registers them */
-export const workflowTypes = { export: 'exportArtifacts', import: 'importArtifacts' } as const;
+export const workflowTypes = {
+  export: 'exportArtifacts',
+  import: 'importArtifacts',
+  'create-cluster': 'createCluster',
+} as const;
+
+export type OperationName = keyof typeof workflowTypes;
 
 /** Messages a running operation takes. Handler names end in their kind. */
 export const retryUpdateName = 'retryUpdate';
@@ -135,12 +132,14 @@ export type OperationPhase =
   | 'publishing'
   | 'writing'
   | 'cleaning'
-  | 'done';
+  | 'done'
+  | ClusterPhase;
 
 export const searchAttributeNames = {
   operation: 'SealiftOperation',
   distribution: 'SealiftDistribution',
   registry: 'SealiftRegistry',
+  cluster: 'SealiftCluster',
   phase: 'SealiftPhase',
   parked: 'SealiftParked',
 } as const;

@@ -5,6 +5,7 @@ export const searchAttributeTypes: Record<string, 'Keyword' | 'Bool'> = {
   [searchAttributeNames.operation]: 'Keyword',
   [searchAttributeNames.distribution]: 'Keyword',
   [searchAttributeNames.registry]: 'Keyword',
+  [searchAttributeNames.cluster]: 'Keyword',
   [searchAttributeNames.phase]: 'Keyword',
   [searchAttributeNames.parked]: 'Bool',
 };

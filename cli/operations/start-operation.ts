@@ -4,8 +4,7 @@ import {
   memoKeys,
   searchAttributeNames,
   workflowTypes,
-  type ExportArtifactsInput,
-  type ImportArtifactsInput,
+  type OperationInput,
   type OperationName,
 } from '../../contracts/operations.ts';
 import { searchAttributeTypes } from '../../contracts/search-attributes.ts';
@@ -17,7 +16,7 @@ import type { Session } from './session.ts';
 export interface OperationRequest {
   name: OperationName;
   id: string;
-  input: ExportArtifactsInput | ImportArtifactsInput;
+  input: OperationInput;
   inputDigest: string;
   /** one line for lists and the UI */
   title: string;
@@ -25,6 +24,7 @@ export interface OperationRequest {
   details: string;
   distribution?: string;
   registry?: string;
+  cluster?: string;
 }
 
 /**
@@ -47,6 +47,7 @@ async function start(client: Client, request: OperationRequest): Promise<void> {
     [searchAttributeNames.operation]: request.name,
     [searchAttributeNames.distribution]: request.distribution,
     [searchAttributeNames.registry]: request.registry,
+    [searchAttributeNames.cluster]: request.cluster,
   };
   await client.workflow.start(workflowTypes[request.name], {
     workflowId: request.id,

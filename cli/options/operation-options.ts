@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import type { OnFailure } from '../../contracts/operations.ts';
+import type { OnFailure } from '../../contracts/run-options.ts';
 import { positiveInteger } from './parse.ts';
 
 /** What the options say about how an operation is run. */

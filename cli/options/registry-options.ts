@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { RegistryOptions } from '../../contracts/operations.ts';
+import type { RegistryOptions } from '../../contracts/run-options.ts';
 import { CliError } from '../cli-error.ts';
 import { collectPairs } from './parse.ts';
 

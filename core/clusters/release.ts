@@ -71,7 +71,11 @@ export interface ClusterRelease {
  * @param minor e.g. `1.30`
  * @throws SealiftError ContentMissing naming what the bundle lacks; InvalidInput when a manifest in it is malformed
  */
-export async function readRelease(bundle: Bundle, minor: string, infrastructure: InfrastructureName): Promise<ClusterRelease> {
+export async function readRelease(
+  bundle: Bundle,
+  minor: string,
+  infrastructure: InfrastructureName,
+): Promise<ClusterRelease> {
   const versions = await versionsBundle(bundle, minor);
   const provider = versions[infrastructureFields[infrastructure]];
   if (provider === undefined) throw lacking(bundle, `the provider ${infrastructure} for Kubernetes ${minor}`);
@@ -114,7 +118,9 @@ async function versionsBundle(bundle: Bundle, minor: string): Promise<VersionsBu
 }
 
 async function versionsBundles(bundle: Bundle): Promise<VersionsBundle[]> {
-  const manifests = bundle.billOfMaterials.items.filter(({ destination }) => destination.startsWith(EKS_ANYWHERE_BUNDLES));
+  const manifests = bundle.billOfMaterials.items.filter(({ destination }) =>
+    destination.startsWith(EKS_ANYWHERE_BUNDLES),
+  );
   const parsed = await Promise.all(manifests.map(({ reference }) => documentsOf(bundle, reference)));
   return parsed
     .flat()
@@ -174,6 +180,7 @@ function lacking(bundle: Bundle, what: string): SealiftError {
     operation: 'read release',
     subject: bundle.path,
     message: `the bundle lacks ${what}`,
-    remedy: 'export a bundle that has it (`sealift export artifacts --source eks-anywhere`), or ask for a version that is there',
+    remedy:
+      'export a bundle that has it (`sealift export artifacts --source eks-anywhere`), or ask for a version that is there',
   });
 }

@@ -1,6 +1,6 @@
 import type { Digest } from '../../contracts/descriptor.ts';
 import type { Side } from '../../contracts/errors.ts';
-import type { RegistryOptions } from '../../contracts/operations.ts';
+import type { RegistryOptions } from '../../contracts/run-options.ts';
 import type { HttpTarget } from '../../contracts/transfer.ts';
 import { SealiftError } from '../errors.ts';
 import { createHttpClient, type HttpClient } from '../http/client.ts';
@@ -42,7 +42,9 @@ const DOCUMENT_LIMIT = 32 * 1024 * 1024;
 
 export function createRemotes(options: RemotesOptions): Remotes {
   const { side, env, configDir } = options;
-  const origins = createOrigins(options.pullFrom);
+  // who says how certificates are checked has one to check
+  const tlsAsked = options.registry.caFile !== undefined || options.registry.insecureSkipTlsVerify;
+  const origins = createOrigins(options.pullFrom, tlsAsked);
   const credentials = createCredentialStore({ env, useEnvironment: side === 'destination' });
   const clients = new Map<string, Promise<RegistryClient>>();
   const fileHosts = new Map<string, Promise<{ http: HttpClient; settings: HostSettings }>>();

@@ -22,11 +22,11 @@ import {
   skipUpdateName,
   stateQueryName,
   type Batch,
-  type OnFailure,
   type OperationPhase,
   type OperationState,
   type ParkedItem,
 } from '../../contracts/operations.ts';
+import type { OnFailure } from '../../contracts/run-options.ts';
 import { describeState } from './details.ts';
 import { problemsOf } from './failures.ts';
 

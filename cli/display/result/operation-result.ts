@@ -1,3 +1,4 @@
+import type { ClusterOperationResult } from '../../../contracts/clusters.ts';
 import type { OperationResult, ParkedItem } from '../../../contracts/operations.ts';
 import type { Problem } from '../../../contracts/errors.ts';
 import type { ResultDocument } from '../../context.ts';
@@ -11,7 +12,7 @@ export interface OperationPlace {
   ui: string | undefined;
 }
 
-/** The result of a finished export or import. */
+/** The result of a finished operation. */
 export function operationResultDocument(place: OperationPlace, result: OperationResult): ResultDocument {
   const lines = [
     ...headline(result),
@@ -57,6 +58,7 @@ export function failureDocument(problems: readonly Problem[], exitCode: number):
 }
 
 function headline(result: OperationResult): string[] {
+  if (result.kind !== 'export' && result.kind !== 'import') return clusterLines(result);
   const contents = [count(result.images, 'image'), count(result.charts, 'chart'), count(result.files, 'file')].join(
     ', ',
   );
@@ -81,6 +83,25 @@ function headline(result: OperationResult): string[] {
   ];
 }
 
+function clusterLines({
+  kind,
+  name,
+  role,
+  provider,
+  kubernetesVersion,
+  nodes,
+  kubeconfig,
+}: ClusterOperationResult): string[] {
+  const cluster = `${role} cluster ${name} (${provider}, Kubernetes ${kubernetesVersion})`;
+  if (kind === 'delete-cluster') return [`Deleted ${cluster}`];
+  return [
+    `${kind === 'create-cluster' ? 'Created' : 'Upgraded'} ${cluster}`,
+    ...nodes.map((node) => `  ${node.name}  ${node.role}  ${node.version}`),
+    ...(kubeconfig === undefined ? [] : [`Kubeconfig: ${kubeconfig}`]),
+  ];
+}
+
 function skippedLines(result: OperationResult): string[] {
+  if (!('skipped' in result)) return [];
   return result.skipped.map(({ reference, reason }) => `Skipped: ${reference} (${reason})`);
 }

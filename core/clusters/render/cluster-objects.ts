@@ -1,0 +1,214 @@
+import type {
+  ClusterSpec,
+  KubernetesObject,
+  SpecObject,
+  Taint,
+  WorkerNodeGroup,
+} from '../../../contracts/cluster-spec.ts';
+import type { RenderRequest } from '../../../contracts/provider-plugin.ts';
+import { mirroredImages, type NodeFile } from './mirror.ts';
+import { CLUSTER_NAME_LABEL, CLUSTER_NAMESPACE, capiVersions, contractReference, templateObject } from './names.ts';
+import { nodeSetup } from './node-setup.ts';
+
+const DEFAULT_WORKERS = 1;
+/** As EKS Anywhere: room for one machine more while control planes are replaced one by one. */
+const MAX_SURGE = 1;
+
+export interface NodeUser {
+  name: string;
+  sshAuthorizedKeys?: string[];
+}
+
+export type MachineRole = 'control-plane' | 'worker';
+
+/** What a provider adds to the objects that every cluster has. */
+export interface Infrastructure {
+  /** the object that stands for the cluster's infrastructure */
+  cluster: KubernetesObject;
+  machineTemplate: { apiVersion: string; kind: string };
+  /** `spec.template.spec` of a machine template */
+  machineSpec(machine: SpecObject | undefined, role: MachineRole): object;
+  users(machine: SpecObject | undefined): NodeUser[];
+  /** names of the kubelet's flags without the dashes, and their values */
+  kubeletArguments: Record<string, string>;
+  /** name of a node for kubeadm; a template that cloud-init fills in */
+  nodeName?: string;
+  /** addresses that nodes reach without a proxy */
+  localAddresses: readonly string[];
+  controlPlane: { files: NodeFile[]; preKubeadmCommands: string[]; certSans: readonly string[] };
+}
+
+/**
+ * The Cluster API objects of a cluster (v1beta2): Cluster, infrastructure, KubeadmControlPlane with its machine template,
+ * and for each worker group a MachineDeployment with its two templates. Pure: the same request gives the same objects.
+ *
+ * @see the books of Cluster API and of EKS Anywhere; docs/providers.md compares field by field
+ */
+export function renderCluster(request: RenderRequest, infrastructure: Infrastructure): KubernetesObject[] {
+  const { spec } = request;
+  const controlPlane = renderControlPlane(request, infrastructure);
+  const workers = (spec.cluster.spec.workerNodeGroupConfigurations ?? []).flatMap((group) =>
+    renderWorkers(request, infrastructure, group),
+  );
+  const { clusterNetwork } = spec.cluster.spec;
+  const cluster: KubernetesObject = {
+    ...named(capiVersions.cluster, 'Cluster', spec.name, spec),
+    spec: {
+      clusterNetwork: { pods: clusterNetwork.pods, services: clusterNetwork.services },
+      controlPlaneRef: contractReference(controlPlane.at(-1)!),
+      infrastructureRef: contractReference(infrastructure.cluster),
+    },
+  };
+  return [cluster, infrastructure.cluster, ...controlPlane, ...workers];
+}
+
+/** Metadata of an object that belongs to a cluster. */
+export function named(apiVersion: string, kind: string, name: string, spec: ClusterSpec): KubernetesObject {
+  const labels = { [CLUSTER_NAME_LABEL]: spec.name };
+  return { apiVersion, kind, metadata: { name, namespace: CLUSTER_NAMESPACE, labels } };
+}
+
+function renderControlPlane(request: RenderRequest, infrastructure: Infrastructure): KubernetesObject[] {
+  const { spec } = request;
+  const { controlPlaneConfiguration: configuration } = spec.cluster.spec;
+  const machine = machineOf(spec, configuration.machineGroupRef?.name);
+  const template = machineTemplate(infrastructure, `${spec.name}-control-plane`, machine, 'control-plane');
+  const images = mirroredImages(request.images, spec.cluster.spec.registryMirrorConfiguration);
+  const registration = nodeRegistration(infrastructure, configuration.taints, configuration.labels);
+  const { files, preKubeadmCommands } = nodeSetup(spec, infrastructure.localAddresses);
+  const own = infrastructure.controlPlane;
+  const certSANs = [...(configuration.certSans ?? []), ...own.certSans];
+  const kubeadm = {
+    clusterConfiguration: {
+      imageRepository: images.kubernetesRepository,
+      etcd: { local: { imageRepository: parent(images.etcd.repository), imageTag: images.etcd.tag } },
+      dns: { imageRepository: parent(images.coreDns.repository), imageTag: images.coreDns.tag },
+      ...(certSANs.length === 0 ? {} : { apiServer: { certSANs } }),
+    },
+    initConfiguration: { nodeRegistration: registration },
+    joinConfiguration: { nodeRegistration: registration },
+    ...nonEmpty('files', [...files, ...own.files]),
+    ...nonEmpty('preKubeadmCommands', [...preKubeadmCommands, ...own.preKubeadmCommands]),
+    ...nonEmpty('users', nodeUsers(infrastructure, machine)),
+  };
+  const maxSurge = configuration.upgradeRolloutStrategy?.rollingUpdate?.maxSurge ?? MAX_SURGE;
+  return [
+    template,
+    {
+      ...named(capiVersions.controlPlane, 'KubeadmControlPlane', spec.name, spec),
+      spec: {
+        replicas: configuration.count,
+        version: request.kubernetesVersion,
+        rollout: { strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge } } },
+        machineTemplate: { spec: { infrastructureRef: contractReference(template) } },
+        kubeadmConfigSpec: kubeadm,
+      },
+    },
+  ];
+}
+
+function renderWorkers(
+  request: RenderRequest,
+  infrastructure: Infrastructure,
+  group: WorkerNodeGroup,
+): KubernetesObject[] {
+  const { spec } = request;
+  const name = `${spec.name}-${group.name}`;
+  const machine = machineOf(spec, group.machineGroupRef?.name);
+  const template = machineTemplate(infrastructure, name, machine, 'worker');
+  const { files, preKubeadmCommands } = nodeSetup(spec, infrastructure.localAddresses);
+  const bootstrap = templateObject(capiVersions.bootstrap, 'KubeadmConfigTemplate', name, {
+    joinConfiguration: { nodeRegistration: nodeRegistration(infrastructure, group.taints, group.labels) },
+    ...nonEmpty('files', files),
+    ...nonEmpty('preKubeadmCommands', preKubeadmCommands),
+    ...nonEmpty('users', nodeUsers(infrastructure, machine)),
+  });
+  const labels = { [CLUSTER_NAME_LABEL]: spec.name, 'cluster.x-k8s.io/deployment-name': name };
+  const rolling = group.upgradeRolloutStrategy?.rollingUpdate;
+  const deployment = named(capiVersions.cluster, 'MachineDeployment', name, spec);
+  return [
+    template,
+    bootstrap,
+    {
+      ...deployment,
+      metadata: { ...deployment.metadata, ...autoscaling(group) },
+      spec: {
+        clusterName: spec.name,
+        // with autoscaling the number is the autoscaler's to change
+        ...(group.autoscalingConfiguration === undefined ? { replicas: group.count ?? DEFAULT_WORKERS } : {}),
+        rollout: {
+          strategy: {
+            type: 'RollingUpdate',
+            rollingUpdate: { maxSurge: rolling?.maxSurge ?? MAX_SURGE, maxUnavailable: rolling?.maxUnavailable ?? 0 },
+          },
+        },
+        selector: { matchLabels: labels },
+        template: {
+          metadata: { labels },
+          spec: {
+            clusterName: spec.name,
+            version: request.kubernetesVersion,
+            bootstrap: { configRef: contractReference(bootstrap) },
+            infrastructureRef: contractReference(template),
+          },
+        },
+      },
+    },
+  ];
+}
+
+function machineTemplate(
+  { machineTemplate: { apiVersion, kind }, machineSpec }: Infrastructure,
+  base: string,
+  machine: SpecObject | undefined,
+  role: MachineRole,
+): KubernetesObject {
+  return templateObject(apiVersion, kind, base, machineSpec(machine, role));
+}
+
+function machineOf(spec: ClusterSpec, name: string | undefined): SpecObject | undefined {
+  return name === undefined ? undefined : spec.machines[name];
+}
+
+function nodeRegistration(
+  { kubeletArguments, nodeName }: Infrastructure,
+  taints: Taint[] | undefined,
+  labels: Record<string, string> | undefined,
+): object {
+  const nodeLabels = Object.entries(labels ?? {}).map(([key, value]) => `${key}=${value}`);
+  const all = { ...kubeletArguments, ...(nodeLabels.length === 0 ? {} : { 'node-labels': nodeLabels.join(',') }) };
+  return {
+    criSocket: 'unix:///var/run/containerd/containerd.sock',
+    kubeletExtraArgs: Object.entries(all).map(([name, value]) => ({ name, value })),
+    ...(nodeName === undefined ? {} : { name: nodeName }),
+    ...(taints === undefined ? {} : { taints }),
+  };
+}
+
+function nodeUsers({ users }: Infrastructure, machine: SpecObject | undefined): object[] {
+  return users(machine).map(({ name, sshAuthorizedKeys = [] }) => ({
+    name,
+    sudo: 'ALL=(ALL) NOPASSWD:ALL',
+    ...nonEmpty('sshAuthorizedKeys', sshAuthorizedKeys),
+  }));
+}
+
+function autoscaling({ autoscalingConfiguration }: WorkerNodeGroup): { annotations?: Record<string, string> } {
+  if (autoscalingConfiguration === undefined) return {};
+  const prefix = 'cluster.x-k8s.io/cluster-api-autoscaler-node-group';
+  return {
+    annotations: {
+      [`${prefix}-min-size`]: String(autoscalingConfiguration.minCount),
+      [`${prefix}-max-size`]: String(autoscalingConfiguration.maxCount),
+    },
+  };
+}
+
+function nonEmpty<T>(key: string, values: readonly T[]): Record<string, readonly T[]> {
+  return values.length === 0 ? {} : { [key]: values };
+}
+
+// kubeadm adds `/etcd` and `/coredns` itself
+function parent(repository: string): string {
+  return repository.replace(/\/[^/]+$/, '');
+}
