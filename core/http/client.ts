@@ -38,6 +38,13 @@ export interface HttpResponse {
   url: string;
 }
 
+/** An answer that is read while it comes. Leaving the loop over the body ends the connection. */
+export interface HttpStream {
+  status: number;
+  /** @throws SealiftError ConnectionFailed, Stalled, BodyTruncated */
+  body: AsyncIterable<Uint8Array>;
+}
+
 /** Small requests and answers over HTTP/1.1 with pooled connections. Blobs go through the movers of core/transfer. */
 export interface HttpClient {
   /**
@@ -47,6 +54,11 @@ export interface HttpClient {
    * RequestRefused (redirects), RegistryThrottled or RegistryUnavailable (told to wait longer than 10 s; has retryAfterMs)
    */
   request(request: HttpRequest): Promise<HttpResponse>;
+  /**
+   * Makes a request whose answer has no end, or none to wait for. It is tried once, follows no redirect, and has no size limit.
+   * @throws SealiftError ConnectionFailed, Stalled, CertificateUntrusted
+   */
+  stream(request: Omit<HttpRequest, 'maxBytes'>): Promise<HttpStream>;
   /** Ends idle connections at once and the others after their answer. */
   close(): Promise<void>;
 }
@@ -111,6 +123,7 @@ export function createHttpClient(settings: HostSettings, side: Side): HttpClient
         await pauseFor(delay, request);
       }
     },
+    stream: (request) => openStream(dispatchers, side, request),
     close: dispatchers.close,
   };
 }
@@ -154,9 +167,42 @@ function createDispatchers(settings: HostSettings): Dispatchers {
 }
 
 async function exchange(dispatchers: Dispatchers, side: Side, request: HttpRequest, hop: Hop): Promise<HttpResponse> {
+  const { response, failure } = await sendRequest(dispatchers, side, request, hop);
+  try {
+    const body = await readBody(response, request, side);
+    return { status: response.statusCode, headers: plainHeaders(response.headers), body, url: hop.url.href };
+  } catch (error) {
+    throw await failure(error, 'body');
+  }
+}
+
+async function openStream(dispatchers: Dispatchers, side: Side, request: HttpRequest): Promise<HttpStream> {
+  const hop = { url: new URL(request.url), headers: { 'user-agent': 'sealift', ...request.headers } };
+  const { response, failure } = await sendRequest(dispatchers, side, request, hop);
+  async function* read(): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of response.body as AsyncIterable<Uint8Array>) yield chunk;
+    } catch (error) {
+      throw await failure(error, 'body');
+    }
+  }
+  return { status: response.statusCode, body: read() };
+}
+
+interface Sent {
+  response: Dispatcher.ResponseData;
+  /** what an error while the answer is read means; cancelled requests throw their signal's reason */
+  failure(error: unknown, phase: 'head' | 'body'): Promise<unknown>;
+}
+
+async function sendRequest(dispatchers: Dispatchers, side: Side, request: HttpRequest, hop: Hop): Promise<Sent> {
   const timeout = request.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const { dispatcher, proxied } = dispatchers.for(hop.url);
-  let phase: 'head' | 'body' = 'head';
+  async function failure(error: unknown, phase: 'head' | 'body'): Promise<unknown> {
+    request.signal?.throwIfAborted();
+    if (error instanceof SealiftError) return error;
+    return exchangeFailure(error, phase, { side, ...about(request), url: hop.url, proxied });
+  }
   try {
     const response = await send(hop.url, {
       method: request.method,
@@ -167,13 +213,9 @@ async function exchange(dispatchers: Dispatchers, side: Side, request: HttpReque
       ...(request.body === undefined ? {} : { body: request.body }),
       ...signalOption(request),
     });
-    phase = 'body';
-    const body = await readBody(response, request, side);
-    return { status: response.statusCode, headers: plainHeaders(response.headers), body, url: hop.url.href };
+    return { response, failure };
   } catch (error) {
-    request.signal?.throwIfAborted();
-    if (error instanceof SealiftError) throw error;
-    throw await exchangeFailure(error, phase, { side, ...about(request), url: hop.url, proxied });
+    throw await failure(error, 'head');
   }
 }
 

@@ -3,23 +3,15 @@ import type { KubernetesApi } from '../../contracts/source-plugin.ts';
 import type { ErrorType } from '../../contracts/errors.ts';
 import { SealiftError } from '../errors.ts';
 import { createHttpClient, type HttpClient, type HttpResponse } from '../http/client.ts';
-import type { ClusterAccess } from './kubeconfig.ts';
+import { readCollection } from './collection.ts';
+import type { ApiServerAccess } from './kubeconfig.ts';
 
-/** Objects a page: what an API server does well, and well below the limit of one answer. */
-const PAGE = 200;
 const MAX_ANSWER = 64 * 1024 * 1024;
-/** How often a list is begun anew when it changed under way for longer than the API server remembers. */
-const MAX_BEGINNINGS = 3;
-
-const pageSchema = z.looseObject({
-  metadata: z.looseObject({ continue: z.string().optional() }).optional(),
-  items: z.array(z.unknown()).nullable(),
-});
 
 const statusSchema = z.looseObject({ kind: z.literal('Status'), message: z.string() });
 
 /** Reads collections of a cluster page by page (kubernetes.io, "API Concepts", "Retrieving large results sets in chunks"). */
-export function openKubernetes(access: ClusterAccess): KubernetesApi {
+export function openKubernetes(access: ApiServerAccess): KubernetesApi {
   const { server, ca, tls, insecureSkipTlsVerify } = access;
   return {
     server,
@@ -37,23 +29,11 @@ export function openKubernetes(access: ClusterAccess): KubernetesApi {
   };
 }
 
-async function listAll(http: HttpClient, access: ClusterAccess, path: string): Promise<unknown[]> {
-  for (let beginning = 1; ; beginning += 1) {
-    const objects = await listOnce(http, access, path);
-    if (objects !== undefined) return objects;
-    if (beginning === MAX_BEGINNINGS) {
-      throw apiError('RegistryUnavailable', access.server + path, 'the list changes faster than it can be read', '');
-    }
-  }
-}
-
-/** @returns undefined when the API server no longer knows where the list was (410 Gone) */
-async function listOnce(http: HttpClient, access: ClusterAccess, path: string): Promise<unknown[] | undefined> {
-  const objects: unknown[] = [];
-  for (let next: string | undefined = ''; next !== undefined;) {
-    const url = new URL(access.server + path);
-    url.searchParams.set('limit', String(PAGE));
-    if (next !== '') url.searchParams.set('continue', next);
+async function listAll(http: HttpClient, access: ApiServerAccess, path: string): Promise<unknown[]> {
+  const subject = access.server + path;
+  async function readPage(query: Record<string, string>): Promise<unknown> {
+    const url = new URL(subject);
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     const response = await http.request({
       method: 'GET',
       url: url.href,
@@ -63,20 +43,23 @@ async function listOnce(http: HttpClient, access: ClusterAccess, path: string): 
       },
       maxBytes: MAX_ANSWER,
       operation: 'list',
-      subject: access.server + path,
+      subject,
     });
     if (response.status === 410) return undefined;
-    if (response.status !== 200) throw refusal(response, access.server + path);
-    const page = pageSchema.safeParse(jsonOf(response));
-    if (!page.success) {
-      const remedy = 'check that the kubeconfig leads to a Kubernetes API server';
-      throw apiError('RequestRefused', access.server + path, 'the answer is no list of objects', remedy);
-    }
-    objects.push(...(page.data.items ?? []));
-    const token: string | undefined = page.data.metadata?.continue;
-    next = token === '' ? undefined : token;
+    if (response.status !== 200) throw refusal(response, subject);
+    return jsonOf(response) ?? null;
   }
-  return objects;
+  const { items } = await readCollection(readPage, (what) =>
+    what === 'changing'
+      ? apiError('RegistryUnavailable', subject, 'the list changes faster than it can be read', '')
+      : apiError(
+          'RequestRefused',
+          subject,
+          'the answer is no list of objects',
+          'check that the kubeconfig leads to a Kubernetes API server',
+        ),
+  );
+  return items;
 }
 
 function refusal(response: HttpResponse, subject: string): SealiftError {

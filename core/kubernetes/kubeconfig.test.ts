@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { memoryContext } from '../../test/contract/memory-context.ts';
 import { createSourceContext } from '../sources/context.ts';
-import { readKubeconfig, type ClusterAccess } from './kubeconfig.ts';
+import { readKubeconfig, type ApiServerAccess } from './kubeconfig.ts';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
@@ -16,7 +16,7 @@ function kubeconfig(cluster: object, user: object): string {
   });
 }
 
-function read(cluster: object, user: object, files: Record<string, string> = {}): Promise<ClusterAccess> {
+function read(cluster: object, user: object, files: Record<string, string> = {}): Promise<ApiServerAccess> {
   const { read: readFile } = memoryContext({ '/etc/k/config': kubeconfig(cluster, user), ...files });
   const { run } = createSourceContext({ read: readFile, warn: () => undefined, scratch: '/nonexistent' });
   return readKubeconfig('/etc/k/config', undefined, { read: readFile, run });

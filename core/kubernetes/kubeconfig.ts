@@ -6,7 +6,7 @@ import { inputError } from '../sources/input-error.ts';
 import { parseYamlDocuments, readShape, type FieldPath, type YamlDocument } from '../sources/yaml-documents.ts';
 
 /** How one cluster's API server is reached, and as whom. */
-export interface ClusterAccess {
+export interface ApiServerAccess {
   /** URL without a slash at its end */
   server: string;
   insecureSkipTlsVerify: boolean;
@@ -71,7 +71,7 @@ export async function readKubeconfig(
   location: string,
   contextName: string | undefined,
   tools: Tools,
-): Promise<ClusterAccess> {
+): Promise<ApiServerAccess> {
   const [document] = parseYamlDocuments(location, await tools.read(location));
   const config = readShape(document!, configSchema);
   const wanted = contextName ?? config['current-context'];
@@ -99,7 +99,7 @@ export async function readKubeconfig(
 }
 
 type PemReader = (path: FieldPath, fields: Record<string, unknown>, name: string) => Promise<string | undefined>;
-type Credentials = Partial<Pick<ClusterAccess, 'token' | 'tls'>>;
+type Credentials = Partial<Pick<ApiServerAccess, 'token' | 'tls'>>;
 
 async function readUser(
   document: YamlDocument,
