@@ -1,21 +1,9 @@
 import type { SourcePlugin } from '../../contracts/source-plugin.ts';
 import { SealiftError } from '../../core/errors.ts';
-import { canonicalK8s } from './canonical-k8s/index.ts';
-import { charmedKubeflow } from './charmed-kubeflow/index.ts';
-import { cluster } from './cluster/index.ts';
-import { eksAnywhere } from './eks-anywhere/index.ts';
-import { images } from './images/index.ts';
-import { kubespray } from './kubespray/index.ts';
+import * as registered from './registered.ts';
 
-/** Every source plugin there is. test/contract/sources.test.ts compares this list with the folders. */
-export const sources: readonly SourcePlugin[] = [
-  canonicalK8s,
-  charmedKubeflow,
-  cluster,
-  eksAnywhere,
-  images,
-  kubespray,
-];
+/** Every source plugin there is, in the order of their names in code. */
+export const sources: readonly SourcePlugin[] = Object.values(registered);
 
 /** The source with this name. @throws SealiftError InvalidInput that lists the names there are */
 export function sourceNamed(name: string): SourcePlugin {
