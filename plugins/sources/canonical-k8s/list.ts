@@ -1,14 +1,11 @@
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { SourceContents } from '../../../contracts/bill-of-materials.ts';
 import type { SourceContext, SourcePlugin, SourceSelection } from '../../../contracts/source-plugin.ts';
 import { SealiftError } from '../../../core/errors.ts';
-import { listedReferences } from '../../../core/sources/image-list.ts';
-import { inputError } from '../../../core/sources/input-error.ts';
+import { listedImages } from '../../../core/sources/image-list.ts';
 import { createItemCollection, type ItemCollection } from '../../../core/sources/item-collection.ts';
-import { parseReferenceAt, pinnedDigest } from '../../../core/sources/reference-at.ts';
 import { checkSelection, selectionError } from '../../../core/sources/selection.ts';
-import { decodeText } from '../../../core/sources/text.ts';
 import { downloadSnaps } from './download.ts';
 import { parseAssertions, looksLikeAssertions, looksLikeSnap } from './schema.ts';
 import { addSnaps, type AssertionFile } from './snaps.ts';
@@ -93,20 +90,6 @@ function localSnap(file: string): string {
 }
 
 function addImages(file: string, bytes: Uint8Array, collection: ItemCollection): void {
-  const references = listedReferences(decodeText(file, bytes));
-  if (references.length === 0) {
-    throw inputError({ file, line: 1 }, 'the file lists no image', { remedy: 'give the output of `k8s list-images`' });
-  }
-  for (const { text, line } of references) {
-    const position = { file, line };
-    const digest = pinnedDigest(text, undefined, position);
-    const item = {
-      kind: 'image',
-      name: basename(parseReferenceAt(text, position).repository),
-      reference: text,
-      ...(digest === undefined ? {} : { digest }),
-      foundAt: `${basename(file)}:${line}`,
-    } as const;
-    collection.add(item, position);
-  }
+  const images = listedImages(file, bytes, 'give the output of `k8s list-images`');
+  for (const { item, position } of images) collection.add(item, position);
 }

@@ -26,7 +26,9 @@ export function addList(file: string, text: string, sink: ListSink): void {
   for (const line of lines) {
     const position = { file, line: line.line };
     const foundAt = `${lastSegment(file)}:${line.line}`;
-    const item = isUrl(line.text) ? fileItem(line.text, position, foundAt, sink) : imageAt(line.text, position, foundAt);
+    const item = isUrl(line.text)
+      ? fileItem(line.text, position, foundAt, sink)
+      : imageAt(line.text, position, foundAt);
     sink.collection.add(item, position);
   }
 }
