@@ -22,6 +22,12 @@ describe('registries', () => {
     expect(origins.registry('docker.io')).toEqual({ host: 'docker.io', pathPrefix: '', plainHttp: false });
     expect(origins.registry('127.0.0.1:5000')).toEqual({ host: '127.0.0.1:5000', pathPrefix: '', plainHttp: true });
   });
+
+  it('speaks TLS to loopback where that was asked for, unless the URL says http', () => {
+    const asked = createOrigins({ 'quay.io': 'localhost:5102', 'ghcr.io': 'http://localhost:5103' }, true);
+    const spoken = ['127.0.0.1:5000', 'quay.io', 'ghcr.io'].map((host) => asked.registry(host).plainHttp);
+    expect(spoken).toEqual([false, false, true]);
+  });
 });
 
 describe('files', () => {

@@ -21,13 +21,15 @@ export interface Origins {
 /**
  * Reads `--pull-from ORIGIN=URL` entries. An origin without a scheme is a registry host, one with a scheme a URL prefix of
  * files. The URL may carry a path prefix; without a scheme it is https, or plain http on a loopback host.
+ * @param loopbackTls a loopback host speaks https too, unless a URL says http
  * @throws SealiftError InvalidInput naming the entry
  */
-export function createOrigins(pullFrom: Record<string, string>): Origins {
+export function createOrigins(pullFrom: Record<string, string>, loopbackTls = false): Origins {
+  const isPlain = (host: string): boolean => !loopbackTls && isLoopbackHost(host);
   const registries = new Map<string, RegistryOrigin>();
   const files: { prefix: string; replacement: string }[] = [];
   for (const [origin, value] of Object.entries(pullFrom)) {
-    const target = parseTarget(origin, value);
+    const target = parseTarget(origin, value, isPlain);
     if (origin.includes('://')) {
       files.push({ prefix: parseFilePrefix(origin, value), replacement: trimSlashes(target.href) });
     } else if (isHost(origin)) {
@@ -42,7 +44,7 @@ export function createOrigins(pullFrom: Record<string, string>): Origins {
   }
   files.sort((a, b) => b.prefix.length - a.prefix.length);
   return {
-    registry: (host) => registries.get(host) ?? { host, pathPrefix: '', plainHttp: isLoopbackHost(host) },
+    registry: (host) => registries.get(host) ?? { host, pathPrefix: '', plainHttp: isPlain(host) },
     file: (url) => {
       const href = URL.canParse(url) ? new URL(url).href : url;
       const entry = files.find(({ prefix }) => isBelow(href, prefix));
@@ -55,9 +57,9 @@ function isBelow(url: string, prefix: string): boolean {
   return url.startsWith(prefix) && (url.length === prefix.length || '/?#'.includes(url[prefix.length]!));
 }
 
-function parseTarget(origin: string, value: string): URL {
+function parseTarget(origin: string, value: string, isPlain: (host: string) => boolean): URL {
   const host = value.split('/')[0]!;
-  const text = value.includes('://') ? value : `${isLoopbackHost(host) ? 'http' : 'https'}://${value}`;
+  const text = value.includes('://') ? value : `${isPlain(host) ? 'http' : 'https'}://${value}`;
   if (!URL.canParse(text)) throw invalid(origin, value, 'it is not a URL');
   const url = new URL(text);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') throw invalid(origin, value, 'it is not an http(s) URL');
