@@ -11,6 +11,19 @@ export interface Checksums {
   sha512?: string;
 }
 
+/** An image in a tar on this machine, as `docker save`, `podman save`, `skopeo copy` or `crane pull` write it. */
+export interface ArchivedImage {
+  /** what the archive calls it: `host/path:tag`, or `host/path@digest` where it has no tag */
+  name: string;
+  /** absolute path of an uncompressed tar, which stays until the export ends */
+  path: string;
+  /** where the image's own tar lies in it, in bytes: an archive may hold a tar for each image */
+  offset: number;
+  size: number;
+  /** the operator's file, and the entry in it, for errors: `/data/images.tar.gz/app.tar` */
+  shownAs: string;
+}
+
 /** One thing a distribution needs, as its source plugin states it. Nothing has been fetched yet. */
 export interface SourceItem {
   kind: ItemKind;
@@ -20,6 +33,8 @@ export interface SourceItem {
   reference: string;
   /** images and charts: the digest the source states; the content is pulled by it */
   digest?: Digest;
+  /** images: its bytes are here, and no registry is asked */
+  archive?: ArchivedImage;
   /** files and manifests: the hex checksums the source states */
   checksums?: Checksums;
   /** files: what they are a package of */

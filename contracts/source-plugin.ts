@@ -1,4 +1,4 @@
-import type { BillOfMaterials, SourceContents } from './bill-of-materials.ts';
+import type { ArchivedImage, BillOfMaterials, SourceContents } from './bill-of-materials.ts';
 
 /** What the operator asked of one source: its input files and the generic selections. */
 export interface SourceSelection {
@@ -36,6 +36,13 @@ export interface SourceContext {
    * @throws SealiftError FileMissing; InvalidInput when it is no such archive, or the entry lies about its size
    */
   readEntry(archive: string, entry: string): Promise<Uint8Array | undefined>;
+  /**
+   * The images in a local tar, compressed with gzip or not: one tar that holds images (`docker save`, an OCI layout), or a flat
+   * archive of such tars. What is compressed is unpacked into the scratch folder first. Images without a name are warned about.
+   * @returns undefined when it begins with something else
+   * @throws SealiftError FileMissing; InvalidInput naming file and entry; DiskFull, PathUnwritable
+   */
+  images(archive: string): Promise<ArchivedImage[] | undefined>;
   /** Hex digest of a local file of any size. @throws SealiftError FileMissing */
   hash(location: string, algorithm: 'sha256' | 'sha3-384'): Promise<string>;
   /** The size of a local file in bytes. @throws SealiftError FileMissing */

@@ -30,7 +30,9 @@ export async function listFrom(
   try {
     const read = (location: string): Promise<Uint8Array> => remotes.read(location);
     const { items, documents } = await listSources(selections, { sourceNamed, read, warn, scratch });
-    return { items: items.map(withoutSource), documents: documents.map(withoutSource) };
+    // An archive may be unpacked in the scratch folder, which goes now.
+    const plain = items.map(({ archive: _, ...item }) => withoutSource(item));
+    return { items: plain, documents: documents.map(withoutSource) };
   } finally {
     await Promise.all([remotes.close(), rm(scratch, { recursive: true, force: true })]);
   }

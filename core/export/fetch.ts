@@ -159,13 +159,13 @@ class Fetch {
     return downloadBlob(pool, origin, { digest, size, to, prefix }, { signal: this.#hooks.signal, onProgress });
   }
 
-  async #copy({ digest, size }: PlannedBlob, from: { path: string; offset: number }): Promise<Traffic> {
+  async #copy({ digest, size }: PlannedBlob, from: Extract<BlobFrom, { kind: 'span' }>): Promise<Traffic> {
     const to = { path: this.#bundle.path, offset: this.#bundle.offsetOf(digest) };
-    const { path, offset } = from;
+    const { path, offset, shownAs = path } = from;
     const outcome = await this.#tools.pool.run({ kind: 'copy', from: { path, offset }, to, digest, size }, this.#hooks);
     this.#hooks.signal.throwIfAborted();
     if (outcome.kind === 'done') return { moved: 0, resumed: size };
     const failure = outcome.kind === 'failed' ? outcome : { type: 'InternalError' as const, message: outcome.kind };
-    throw moveError(failure, 'local', 'copy blob', path);
+    throw moveError(failure, 'local', 'copy blob', shownAs);
   }
 }

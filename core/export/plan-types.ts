@@ -8,8 +8,8 @@ export type BlobFrom =
   | { kind: 'registry'; host: string; repository: string }
   /** an origin URL, before --pull-from */
   | { kind: 'url'; url: string }
-  /** a span of a file on this machine */
-  | { kind: 'span'; path: string; offset: number };
+  /** a span of a file on this machine; `shownAs` is what errors call it, the path when absent */
+  | { kind: 'span'; path: string; offset: number; shownAs?: string };
 
 export interface PlannedBlob {
   mediaType: string;

@@ -17,6 +17,7 @@ import type { ExportPlan, PlannedBlob, ResolvedItem } from './plan-types.ts';
 import type { OpenBundles } from './open-bundles.ts';
 import { previousPlan, storePlan } from './plan-store.ts';
 import { salvagePrevious } from './salvage.ts';
+import { resolveArchived } from './resolve-archived.ts';
 import { resolveFile, resolveImage, wrapFile, type ResolveTools } from './resolve-item.ts';
 import type { WorkFolder } from '../transfer/work-folder.ts';
 
@@ -77,9 +78,8 @@ async function resolveAll(
   hooks: WorkHooks,
 ): Promise<Map<string, ResolvedItem>> {
   const { folder } = tools;
-  const resolved = new Map(
-    (await folder.readLines<[string, ResolvedItem]>(RESOLVED)).map(([key, value]) => [key, value]),
-  );
+  const known = new Map(await folder.readLines<[string, ResolvedItem]>(RESOLVED));
+  const resolved = new Map<string, ResolvedItem>();
   const meter = new ProgressMeter(hooks, { bytes: 0, items: items.length });
   const side = { side: 'source', operation: 'resolve' } as const;
   await forEachItem(
@@ -87,18 +87,29 @@ async function resolveAll(
     limiter,
     { ...side, signal: hooks.signal, id: ({ reference }) => reference },
     async (item) => {
-      const { reference, kind } = item;
-      if (!resolved.has(reference)) {
+      const { reference } = item;
+      const key = resolvedKey(item);
+      let result = known.get(key);
+      if (result === undefined) {
         meter.update(reference, reference, 0, 0);
-        const resolve = kind === 'image' || kind === 'chart' ? resolveImage : resolveFile;
-        const result = await resolve(tools, item, lock?.get(reference)).finally(() => meter.drop(reference));
-        resolved.set(reference, result);
-        await folder.append(RESOLVED, [reference, result]);
+        result = await resolverOf(item)(tools, item, lock?.get(reference)).finally(() => meter.drop(reference));
+        await folder.append(RESOLVED, [key, result]);
       }
+      resolved.set(reference, result);
       meter.finish(reference, 0);
     },
   );
   return resolved;
+}
+
+/** What was found in a registry says nothing of an archive, nor one archive of another. */
+function resolvedKey({ reference, archive }: Item): string {
+  return archive === undefined ? reference : `${reference} in ${archive.path} at ${archive.offset}`;
+}
+
+function resolverOf({ kind, archive }: Item): typeof resolveImage {
+  if (archive !== undefined) return resolveArchived;
+  return kind === 'image' || kind === 'chart' ? resolveImage : resolveFile;
 }
 
 async function layDown(

@@ -4,17 +4,17 @@ import { createHash } from 'node:crypto';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import type { SourceItem } from '../../contracts/bill-of-materials.ts';
-import type { Descriptor, Digest } from '../../contracts/descriptor.ts';
+import type { Digest } from '../../contracts/descriptor.ts';
 import type { ExportArtifactsInput } from '../../contracts/operations.ts';
 import { fileArtifact } from '../bundle/artifacts.ts';
 import { SealiftError } from '../errors.ts';
 import { findAttached, type AttachedManifest } from '../oci/attached.ts';
-import { filterIndex, parseManifest } from '../oci/manifest.ts';
-import { formatReference, parseReference, type Reference } from '../oci/reference.ts';
+import { parseReference, type Reference } from '../oci/reference.ts';
 import type { RegistryClient } from '../oci/registry/client.ts';
 import { fileOrigin, type Remotes } from '../oci/remotes.ts';
 import { downloadBlob } from '../transfer/download.ts';
 import type { MoverPool } from '../transfer/pool.ts';
+import { ItemGraph } from './item-graph.ts';
 import type { LockedItem } from './lock-file.ts';
 import type { BlobFrom, ResolvedItem } from './plan-types.ts';
 import type { WorkFolder } from '../transfer/work-folder.ts';
@@ -42,7 +42,10 @@ export async function resolveImage(
   }
   const origin = await client.fetchManifest(reference.repository, wanted ?? reference.tag ?? 'latest');
   const from: BlobFrom = { kind: 'registry', host: reference.host, repository: reference.repository };
-  const graph = new Graph(tools.folder, client, reference, from);
+  const graph = new ItemGraph(tools.folder, reference, {
+    manifest: (digest) => client.fetchManifest(reference.repository, digest),
+    blob: () => from,
+  });
   const root = await graph.addRoot(origin, tools.options.platforms);
   const subjects = graph.manifests.map(({ digest }) => digest);
   const attached: ResolvedItem['attached'] = [];
@@ -107,68 +110,6 @@ async function checkTag(
     remedy:
       'find out who moved the tag; --digest-policy warn takes the stated digest and goes on, skip leaves the image out',
   });
-}
-
-/** The manifests and blobs below one root, each once. */
-class Graph {
-  readonly manifests: Descriptor[] = [];
-  readonly blobs: ResolvedItem['blobs'] = [];
-  readonly #seen = new Set<Digest>();
-  readonly #folder: WorkFolder;
-  readonly #client: RegistryClient;
-  readonly #reference: Reference;
-  readonly #from: BlobFrom;
-
-  constructor(folder: WorkFolder, client: RegistryClient, reference: Reference, from: BlobFrom) {
-    this.#folder = folder;
-    this.#client = client;
-    this.#reference = reference;
-    this.#from = from;
-  }
-
-  async addRoot(origin: { descriptor: Descriptor; bytes: Uint8Array }, platforms: string[]): Promise<Descriptor> {
-    const { kind, artifactType } = parseManifest(origin.bytes, origin.descriptor.mediaType);
-    const type = artifactType === undefined ? {} : { artifactType };
-    const filtered = kind === 'index' && platforms.length > 0 ? filterIndex(origin.bytes, platforms) : undefined;
-    if (filtered?.kept.length === 0) throw this.#noPlatform(platforms);
-    const bytes = filtered?.bytes ?? origin.bytes;
-    const root: Descriptor = {
-      mediaType: origin.descriptor.mediaType,
-      digest: filtered?.digest ?? origin.descriptor.digest,
-      size: bytes.length,
-      ...type,
-    };
-    await this.add(root, bytes);
-    return root;
-  }
-
-  async add(descriptor: Descriptor, bytes: Uint8Array): Promise<void> {
-    if (this.#seen.has(descriptor.digest)) return;
-    this.#seen.add(descriptor.digest);
-    const parsed = parseManifest(bytes, descriptor.mediaType);
-    await this.#folder.writeBlob(bytes);
-    this.manifests.push({ mediaType: descriptor.mediaType, digest: descriptor.digest, size: bytes.length });
-    for (const { mediaType, digest, size } of parsed.blobs) {
-      if (this.#seen.has(digest)) continue;
-      this.#seen.add(digest);
-      this.blobs.push({ mediaType, digest, size, from: [this.#from] });
-    }
-    for (const child of parsed.children) {
-      if (this.#seen.has(child.digest)) continue;
-      const fetched = await this.#client.fetchManifest(this.#reference.repository, child.digest);
-      await this.add({ ...child, mediaType: fetched.descriptor.mediaType }, fetched.bytes);
-    }
-  }
-
-  #noPlatform(platforms: string[]): SealiftError {
-    return new SealiftError('ManifestMissing', {
-      side: 'source',
-      operation: 'select platforms of',
-      subject: formatReference(this.#reference),
-      message: `it has none of ${platforms.join(', ')}`,
-      remedy: 'change --platform, or skip this image',
-    });
-  }
 }
 
 /** What a file is: its size and digest; fetched right away only when its source states no sha256. @throws SealiftError of the source side */

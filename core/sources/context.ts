@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import type { RunOptions, SourceContext } from '../../contracts/source-plugin.ts';
 import { SealiftError } from '../errors.ts';
 import { errorCode } from '../host/atomic-file.ts';
+import { listImagesIn } from '../image-archive/list-images.ts';
 import { openKubernetes } from '../kubernetes/api.ts';
 import { readKubeconfig } from '../kubernetes/kubeconfig.ts';
 import { readArchiveEntry } from './archive-entry.ts';
@@ -26,17 +27,19 @@ export function createSourceContext(options: {
   scratch: string;
 }): SourceContext {
   const { read, warn } = options;
+  async function scratch(): Promise<string> {
+    await mkdir(options.scratch, { recursive: true });
+    return options.scratch;
+  }
   return {
     read,
     warn,
     names,
     readEntry: readArchiveEntry,
+    images: (archive) => listImagesIn(archive, { scratch, warn, hash: (path) => hashFile(path, 'sha256') }),
     hash: hashFile,
     size: sizeOf,
-    async scratch() {
-      await mkdir(options.scratch, { recursive: true });
-      return options.scratch;
-    },
+    scratch,
     run: runTool,
     kubernetes: async (kubeconfig, name) =>
       openKubernetes(await readKubeconfig(kubeconfig, name, { read, run: runTool })),

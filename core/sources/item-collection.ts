@@ -5,8 +5,8 @@ import { parseReferenceAt } from './reference-at.ts';
 /** What a source plugin has found so far: duplicates collapse, contradictions are refused. */
 export interface ItemCollection<T extends SourceItem = SourceItem> {
   /**
-   * Takes an item found at `position`. One that is there already only adds what was not known: a digest, checksums, platforms, a fuller spelling.
-   * @throws SealiftError InvalidInput when a tag is stated with two digests, or a URL with two checksums
+   * Takes an item found at `position`. One that is there already only adds what was not known: a digest, an archive, checksums, platforms, a fuller spelling.
+   * @throws SealiftError InvalidInput when a tag is stated with two digests or lies in two archives, or a URL has two checksums
    */
   add(item: T, position: InputPosition): void;
   /** Everything once, sorted by kind and then reference, by code unit so that no locale has a say. */
@@ -53,13 +53,16 @@ function merged<T extends SourceItem>(earlier: Found<T>, item: T, position: Inpu
   refuseContradiction('digest', first.digest, item.digest, earlier, position);
   refuseContradiction('sha256', first.checksums?.sha256, item.checksums?.sha256, earlier, position);
   refuseContradiction('sha512', first.checksums?.sha512, item.checksums?.sha512, earlier, position);
+  refuseContradiction('archive', first.archive?.shownAs, item.archive?.shownAs, earlier, position);
   const digest = first.digest ?? item.digest;
+  const archive = first.archive ?? item.archive;
   const checksums: Checksums = { ...item.checksums, ...first.checksums };
   const platforms = [...new Set([...(first.platforms ?? []), ...(item.platforms ?? [])])].sort();
   return {
     ...first,
     reference: fuller(first.reference, item.reference),
     ...(digest === undefined ? {} : { digest }),
+    ...(archive === undefined ? {} : { archive }),
     ...(Object.keys(checksums).length === 0 ? {} : { checksums }),
     ...(platforms.length === 0 ? {} : { platforms }),
   };
@@ -72,7 +75,7 @@ function fuller(a: string, b: string): string {
 }
 
 function refuseContradiction(
-  what: 'digest' | 'sha256' | 'sha512',
+  what: 'digest' | 'archive' | 'sha256' | 'sha512',
   stated: string | undefined,
   found: string | undefined,
   earlier: Found<SourceItem>,

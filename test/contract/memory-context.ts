@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { SourceContext } from '../../contracts/source-plugin.ts';
 import { SealiftError } from '../../core/errors.ts';
+import { listImagesIn } from '../../core/image-archive/list-images.ts';
 import { readKubeconfig } from '../../core/kubernetes/kubeconfig.ts';
 import { readArchiveEntry } from '../../core/sources/archive-entry.ts';
 
@@ -38,6 +39,7 @@ export function memoryContext(documents: Record<string, string | Uint8Array>): M
       await rm(folder, { recursive: true });
     }
   }
+  const scratch = (): Promise<never> => Promise.reject(new Error('this test gives no scratch folder'));
   const run = (): Promise<undefined> => Promise.resolve(undefined);
   return {
     reads,
@@ -49,12 +51,20 @@ export function memoryContext(documents: Record<string, string | Uint8Array>): M
       return Promise.resolve(below.length === 0 ? undefined : below.map((path) => basename(path)).sort());
     },
     readEntry: (archive, entry) => onDisk(archive, (path) => readArchiveEntry(path, entry)),
+    images: (archive) =>
+      onDisk(archive, (path) =>
+        listImagesIn(path, {
+          scratch,
+          warn: (message) => warnings.push(message),
+          hash: () => Promise.resolve('archive'),
+        }),
+      ),
     hash: async (location, algorithm) =>
       createHash(algorithm)
         .update(await read(location))
         .digest('hex'),
     size: async (location) => (await read(location)).length,
-    scratch: () => Promise.reject(new Error('this test gives no scratch folder')),
+    scratch,
     run,
     // the collections are documents by their URL, as `kubectl get --raw` prints them; one that is absent is empty
     kubernetes: async (kubeconfig, name) => {

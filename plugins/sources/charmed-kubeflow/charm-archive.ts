@@ -32,7 +32,7 @@ function charmNames(archive: string, listing: string): { name: string; path: str
     if (type === 'd' && name === '') continue;
     if (type !== '-' || name === '') {
       throw inputError({ file: archive, line: index + 1 }, `entry ${index + 1} of the archive is no charm: ${line}`, {
-        remedy: 'give a flat archive of .charm files; images are named by a list (images.txt), not by their tars',
+        remedy: 'give a flat archive of .charm files, and images in an archive of their own',
       });
     }
     total += Number(size);

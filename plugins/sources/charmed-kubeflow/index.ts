@@ -4,11 +4,12 @@ import type { SourcePlugin } from '../../../contracts/source-plugin.ts';
 export const charmedKubeflow: SourcePlugin = {
   name: 'charmed-kubeflow',
   summary:
-    'Charmed Kubeflow: a Juju bundle, its charms (.charm files or a folder of them), and lists of further images',
+    'Charmed Kubeflow: a Juju bundle, its charms (.charm files or a folder of them), lists and archives of images',
   selections: [],
   options: [
     { name: 'juju-download', summary: 'yes: fetch charms that are not given with `juju download`' },
     { name: 'extra-charm', summary: 'NAME[@CHANNEL]: a charm outside the bundle that juju-download fetches too' },
+    { name: 'renamed-for', summary: 'HOST[:PORT][/PREFIX] that the images in images.tar.gz are named after' },
     { name: 'juju-version', summary: "MAJOR.MINOR.PATCH: carry the images of this Juju's controller too" },
   ],
   nodeConfig: {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { ArchivedImage } from '../../../contracts/bill-of-materials.ts';
 import type { SourceContext, SourceSelection } from '../../../contracts/source-plugin.ts';
 import { SealiftError } from '../../../core/errors.ts';
 import { listedReferences, type ListedReference } from '../../../core/sources/image-list.ts';
@@ -22,26 +23,33 @@ export interface Inputs {
   bundle?: GivenBundle;
   /** absolute paths of `.charm` files, sorted */
   charms: string[];
+  /** in archives */
+  images: ArchivedImage[];
   lists: { file: string; references: ListedReference[] }[];
 }
 
 /**
- * Tells folders, charms, archives of charms, bundles and image lists apart, and reads the small ones.
+ * Tells folders, charms, archives of charms or images, bundles and image lists apart, and reads the small ones.
  * @throws SealiftError InvalidInput with file and line; whatever the context throws
  */
 export async function readInputs(selection: SourceSelection, context: SourceContext): Promise<Inputs> {
-  const inputs: Inputs = { charms: [], lists: [] };
+  const inputs: Inputs = { charms: [], images: [], lists: [] };
   for (const given of new Set(selection.files)) {
     const location = given.startsWith('file:') ? fileURLToPath(given) : given;
     const names = isUrl(location) ? undefined : await context.names(location);
     if (names !== undefined) inputs.charms.push(...charmsIn(location, names));
     else if (location.endsWith('.charm')) inputs.charms.push(localPath(location));
-    else if (/\.(tar|tar\.gz|tgz)$/.test(location)) {
-      inputs.charms.push(...(await unpackCharms(localPath(location), context)));
-    } else sortIn(inputs, location, await context.read(location));
+    else if (/\.(tar|tar\.gz|tgz)$/.test(location)) await addArchive(inputs, localPath(location), context);
+    else sortIn(inputs, location, await context.read(location));
   }
   inputs.charms = [...new Set(inputs.charms)].sort();
   return inputs;
+}
+
+async function addArchive(inputs: Inputs, path: string, context: SourceContext): Promise<void> {
+  const images = await context.images(path);
+  if (images === undefined) inputs.charms.push(...(await unpackCharms(path, context)));
+  else inputs.images.push(...images);
 }
 
 function charmsIn(folder: string, names: readonly string[]): string[] {
@@ -79,9 +87,9 @@ function localPath(location: string): string {
   if (!isUrl(location)) return location;
   throw new SealiftError('InvalidInput', {
     side: 'source',
-    operation: 'read charm',
+    operation: 'read archive',
     subject: location,
-    message: 'charms and archives of charms are opened where they lie, and this is a URL',
+    message: 'charms and archives are opened where they lie, and this is a URL',
     remedy: 'fetch it first (e.g. `curl -C - -O URL`), then give the path',
   });
 }

@@ -6,6 +6,7 @@ import { createItemCollection, type ItemCollection } from '../../../core/sources
 import { parseReferenceAt, pinnedDigest } from '../../../core/sources/reference-at.ts';
 import { checkSelection, selectionError } from '../../../core/sources/selection.ts';
 import { applicationsOf, charmNameOf, imagesOfCharm, type Application } from './applications.ts';
+import { addArchivedImages } from './archived-images.ts';
 import { readCharm, type Charm } from './charm.ts';
 import { deploymentDocuments } from './deployment.ts';
 import { imagesOf } from './image-settings.ts';
@@ -38,6 +39,7 @@ export async function listCharmedKubeflow(
   for (const charm of charms) addCharm(collection, charm, warn);
   addLists(collection, inputs);
   addJujuImages(collection, charms, jujuVersion);
+  addArchivedImages(collection, inputs.images, selection);
   for (const warning of [...warnings].sort()) context.warn(warning);
   return {
     items: collection.items(),
