@@ -28,25 +28,29 @@ export function sourceConformance(plugin: SourcePlugin, folder: string): void {
   const context = (): MemoryContext => servingContext({ ...valid, ...invalid }, served);
 
   it('has a README and fixtures, and says what it is', () => {
+    const names = readdirSync(folder);
+    expect(names).toEqual(expect.arrayContaining(['README.md', 'schema.ts', expect.stringMatching(/\.test\.ts$/)]));
     expect(readFileSync(join(folder, 'README.md'), 'utf8')).toMatch(new RegExp(`^# ${plugin.name}\n`));
-    expect(readFileSync(join(folder, 'schema.ts'), 'utf8')).not.toBe('');
-    expect(readdirSync(folder).some((name) => name.endsWith('.test.ts'))).toBe(true);
-    expect(Object.keys(valid)).not.toEqual([]);
-    expect(Object.keys(invalid)).not.toEqual([]);
+    expect(Object.keys(valid), 'files in fixtures/valid').not.toEqual([]);
+    expect(Object.keys(invalid), 'files in fixtures/invalid').not.toEqual([]);
     expect(plugin.summary).toMatch(/^[^\n]{10,120}$/);
   });
 
   it('recognises its own fixtures', () => {
-    for (const bytes of Object.values(valid)) expect(plugin.recognises(new TextDecoder().decode(bytes))).toBe(true);
+    const unknown = Object.keys(valid).filter((file) => !plugin.recognises(new TextDecoder().decode(valid[file])));
+    expect(unknown, 'files that it does not recognise').toEqual([]);
   });
 
   it('lists the same inputs the same way twice, whatever the order of the files', async () => {
     const first = await plugin.list(select(), context());
-    expect(await plugin.list(select(), context())).toEqual(first);
+    const again = await plugin.list(select(), context());
+    expect(again.items, 'items of a second time').toEqual(first.items);
+    expect(readable(again.documents), 'documents of a second time').toEqual(readable(first.documents));
     const reversed = await plugin.list(select({ files: Object.keys(valid).reverse() }), context());
-    expect(reversed.documents).toEqual(first.documents);
-    expect(reversed.items.map(identity)).toEqual(first.items.map(identity));
-    expect(first.items.map(sortKey)).toEqual(first.items.map(sortKey).sort());
+    expect(readable(reversed.documents), 'documents of the files in reverse').toEqual(readable(first.documents));
+    expect(reversed.items.map(identity), 'items of the files in reverse').toEqual(first.items.map(identity));
+    const keys = first.items.map(sortKey);
+    expect(keys, 'items by kind and reference').toEqual([...keys].sort());
   });
 
   it('states no duplicates, and only what can be fetched', async () => {
@@ -65,7 +69,7 @@ export function sourceConformance(plugin: SourcePlugin, folder: string): void {
     try {
       const used = context();
       await plugin.list(select(), used);
-      expect(used.reads).toEqual(expect.arrayContaining(Object.keys(valid)));
+      expect(used.reads, 'what was read through the context').toEqual(expect.arrayContaining(Object.keys(valid)));
       expect(connect).not.toHaveBeenCalled();
     } finally {
       connect.mockRestore();
@@ -73,7 +77,7 @@ export function sourceConformance(plugin: SourcePlugin, folder: string): void {
   });
 
   it.each(Object.keys(invalid))('refuses %s, naming file and line', async (file) => {
-    const error = await failure(plugin.list(select({ files: [file] }), context()));
+    const error = await failure(plugin.list(select({ files: [file] }), context()), file);
     expect(error.type).toBe('InvalidInput');
     expect(error.problem.subject).toMatch(new RegExp(`^${escaped(file)}:[1-9][0-9]*(:[1-9][0-9]*)?$`));
     expect(error.problem.remedy).not.toBe('');
@@ -88,14 +92,14 @@ export function sourceConformance(plugin: SourcePlugin, folder: string): void {
       { options: { 'no-such-option': ['x'] } },
     ];
     for (const fields of asked) {
-      const error = await failure(plugin.list(select(fields), context()));
-      expect(error.type).toBe('InvalidInput');
-      expect(error.problem.remedy).not.toBe('');
+      const error = await failure(plugin.list(select(fields), context()), JSON.stringify(fields));
+      expect(error.type, JSON.stringify(fields)).toBe('InvalidInput');
+      expect(error.problem.remedy, JSON.stringify(fields)).not.toBe('');
     }
   });
 
   it('passes on what its context throws', async () => {
-    const error = await failure(plugin.list(select({ files: ['/inputs/absent'] }), context()));
+    const error = await failure(plugin.list(select({ files: ['/inputs/absent'] }), context()), 'a missing file');
     expect(error.type).toBe('FileMissing');
   });
 }
@@ -145,13 +149,21 @@ function checkDocuments(documents: SourceContents['documents']): void {
   }
 }
 
-async function failure(listing: Promise<unknown>): Promise<SealiftError> {
-  const thrown: unknown = await listing.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
+async function failure(listing: Promise<unknown>, asked: string): Promise<SealiftError> {
+  let thrown: unknown;
+  try {
+    await listing;
+  } catch (error) {
+    thrown = error;
+  }
   if (thrown instanceof SealiftError) return thrown;
-  throw new Error('expected a SealiftError', { cause: thrown });
+  if (thrown === undefined) expect.fail(`${asked} was accepted`);
+  throw new Error(`${asked} was refused with something else than a SealiftError`, { cause: thrown });
+}
+
+/** Text in place of bytes, which a red test would print one by one. */
+function readable(documents: SourceContents['documents']): unknown[] {
+  return documents.map((document) => ({ ...document, content: Buffer.from(document.content).toString('latin1') }));
 }
 
 function identity(item: SourceItem): string {
