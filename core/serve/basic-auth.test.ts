@@ -7,9 +7,10 @@ function basic(text: string): string {
   return `Basic ${Buffer.from(text).toString('base64')}`;
 }
 
-async function authenticator(): Promise<Authenticate> {
+async function authenticator(): Promise<(header: string | undefined, client?: string) => ReturnType<Authenticate>> {
   const lines = [`anna:${await hash('pass:word', 4)}`, `bert:${(await hash('other', 4)).replace('$2b$', '$2y$')}`];
-  return createAuthenticate(parseHtpasswd(`# people\n\n${lines.join('\r\n')}\n`, 'users'));
+  const authenticate = createAuthenticate(parseHtpasswd(`# people\n\n${lines.join('\r\n')}\n`, 'users'));
+  return (header, client = '10.0.0.1') => authenticate(header, client);
 }
 
 describe('basic authentication', () => {
@@ -39,8 +40,39 @@ describe('basic authentication', () => {
     expect(await authenticate(basic('anna:pass:word'))).toEqual({ user: 'anna' });
     const guesses = Array.from({ length: 100 }, (_, number) => authenticate(basic(`anna:${number}`)));
     expect(await authenticate(basic('anna:pass:word'))).toEqual({ user: 'anna' });
-    const verdicts = new Set(await Promise.all(guesses));
-    expect(verdicts).toEqual(new Set(['refused', 'busy']));
+    const verdicts = await Promise.all(guesses);
+    // one is being checked, 16 wait
+    expect(verdicts.filter((verdict) => verdict === 'refused')).toHaveLength(17);
+    expect(verdicts.filter((verdict) => verdict === 'busy')).toHaveLength(83);
+  });
+
+  it('takes who is new after one guess of another client, however many wait', async () => {
+    const authenticate = await authenticator();
+    const order: string[] = [];
+    const ask = async (credentials: string, client: string): Promise<unknown> => {
+      const verdict = await authenticate(basic(credentials), client);
+      order.push(client);
+      return verdict;
+    };
+    const guesses = Array.from({ length: 15 }, (_, number) => ask(`anna:${number}`, 'rude'));
+    expect(await ask('anna:pass:word', 'good')).toEqual({ user: 'anna' });
+    await Promise.all(guesses);
+    expect(order.indexOf('good')).toBe(2);
+  });
+
+  it('checks a password once for all requests that come with it at a time', async () => {
+    const authenticate = await authenticator();
+    const verdicts = await Promise.all(Array.from({ length: 100 }, () => authenticate(basic('bert:other'))));
+    expect(new Set(verdicts.map((verdict) => JSON.stringify(verdict)))).toEqual(new Set(['{"user":"bert"}']));
+  });
+
+  it('lets no more clients than a few hundred wait', async () => {
+    const authenticate = await authenticator();
+    const guesses = Array.from({ length: 300 }, (_, number) =>
+      authenticate(basic(`anna:${number}`), `client ${number}`),
+    );
+    const verdicts = await Promise.all(guesses);
+    expect(verdicts.filter((verdict) => verdict === 'refused')).toHaveLength(257);
   });
 });
 

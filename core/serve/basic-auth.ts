@@ -1,17 +1,15 @@
-import { createHmac, randomBytes } from 'node:crypto';
-import { compare } from 'bcryptjs';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { SealiftError } from '../errors.ts';
+import { PasswordChecks } from './password-checks.ts';
 
 /** What became of a request's credentials. */
 export type Verdict = { user: string } | 'refused' | 'busy';
 
-/** Checks an Authorization header. */
-export type Authenticate = (header: string | undefined) => Promise<Verdict>;
+/** Checks an Authorization header. @param client its address: clients take turns */
+export type Authenticate = (header: string | undefined, client: string) => Promise<Verdict>;
 
-/** Pairs of user and password whose verdict is remembered; bcrypt takes a tenth of a second, a pull has hundreds of requests. */
+/** Wrong passwords that are remembered: a client that is set up wrongly sends one again and again. */
 const REMEMBERED = 1000;
-/** Checks that wait; more guesses than that are turned away, so that they can't stop the downloads. */
-const WAITING = 16;
 
 const BCRYPT = /^\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}$/;
 
@@ -34,39 +32,53 @@ export function parseHtpasswd(text: string, path: string): ReadonlyMap<string, s
 }
 
 /**
- * Basic authentication (RFC 7617) against bcrypt hashes. An unknown user costs as much time as a wrong password, and one
- * check runs at a time.
+ * Basic authentication (RFC 7617) against bcrypt hashes. An unknown user costs as much time as a wrong password. Who was let in
+ * once is known from then on, however many others guess: a pull has hundreds of requests. What is remembered is a keyed hash.
  */
 export function createAuthenticate(users: ReadonlyMap<string, string>): Authenticate {
   const key = randomBytes(32);
-  const remembered = new Map<string, Promise<boolean>>();
   const [anyHash = ''] = users.values();
-  let last: Promise<unknown> = Promise.resolve();
-  let waiting = 0;
-  const check = (user: string, password: string): Promise<boolean> => {
-    const hash = users.get(user);
-    waiting += 1;
-    const result = last.then(async () => {
-      const fits = await compare(password, hash ?? anyHash);
-      return fits && hash !== undefined;
-    });
-    last = result.finally(() => (waiting -= 1)).catch(() => undefined);
-    return result;
+  const checks = new PasswordChecks();
+  const accepted = new Map<string, Buffer>();
+  const refused = new Set<string>();
+  /** a client's first requests come all at once, with one password */
+  const underWay = new Map<string, Promise<boolean>>();
+
+  const check = async (user: string, pair: Buffer, checked: Promise<boolean>): Promise<boolean> => {
+    const id = pair.toString('hex');
+    try {
+      const fits = (await checked) && users.has(user);
+      if (fits) accepted.set(user, pair);
+      else {
+        refused.add(id);
+        const [oldest] = refused;
+        if (refused.size > REMEMBERED) refused.delete(oldest!);
+      }
+      return fits;
+    } finally {
+      underWay.delete(id);
+    }
   };
-  return async (header) => {
+
+  return async (header, client) => {
     const credentials = credentialsOf(header);
     if (credentials === undefined) return 'refused';
     const { user, password } = credentials;
-    const pair = createHmac('sha256', key).update(`${user}\0${password}`).digest('hex');
-    let result = remembered.get(pair);
-    if (result === undefined) {
-      if (waiting >= WAITING) return 'busy';
-      result = check(user, password);
-      remembered.set(pair, result);
-      const [oldest] = remembered.keys();
-      if (remembered.size > REMEMBERED) remembered.delete(oldest!);
+    const pair = createHmac('sha256', key)
+      .update(JSON.stringify([user, password]))
+      .digest();
+    const known = accepted.get(user);
+    if (known !== undefined && timingSafeEqual(known, pair)) return { user };
+    const id = pair.toString('hex');
+    if (refused.has(id)) return 'refused';
+    let verdict = underWay.get(id);
+    if (verdict === undefined) {
+      const checked = checks.run(client, { password, hash: users.get(user) ?? anyHash });
+      if (checked === undefined) return 'busy';
+      verdict = check(user, pair, checked);
+      underWay.set(id, verdict);
     }
-    return (await result) ? { user } : 'refused';
+    return (await verdict) ? { user } : 'refused';
   };
 }
 

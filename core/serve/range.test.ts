@@ -15,6 +15,11 @@ describe('parseRange', () => {
     ['bytes=-', undefined],
     ['bytes=0-1,5-6', undefined],
     ['lines=0-1', undefined],
+    ['bytes=1 2-30', undefined],
+    [`bytes=${Array.from({ length: 1000 }, (_, first) => `${first}-`).join(',')}`, undefined],
+    [`bytes=${' '.repeat(100_000)}x`, undefined],
+    [`bytes=0-${'9'.repeat(1000)}`, { first: 0, last: 99 }],
+    [`bytes=${'9'.repeat(1000)}-`, 'unsatisfiable'],
     [undefined, undefined],
   ] as const)('reads %s of 100 bytes', (header, expected) => {
     expect(parseRange(header, 100)).toEqual(expected);

@@ -22,7 +22,8 @@ export async function answer(exchange: Exchange, view: ServedView, tools: Router
     sendText(exchange, 200, 'text/plain', 'ok\n');
     return undefined;
   }
-  const verdict = await tools.authenticate?.(exchange.request.headers.authorization);
+  const { headers, socket } = exchange.request;
+  const verdict = await tools.authenticate?.(headers.authorization, socket.remoteAddress ?? '');
   if (verdict === 'refused' || verdict === 'busy') {
     refuse(exchange, verdict);
     return undefined;

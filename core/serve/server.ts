@@ -22,6 +22,8 @@ export interface ServerSettings {
   maxConnections: number;
   /** a connection on which nothing moves for so long is closed, milliseconds; 2 minutes when absent */
   idleMs?: number;
+  /** a request whose headers are not all there after so long is refused with 408, milliseconds; 15 seconds when absent */
+  headersMs?: number;
   /** given one line for each request, without a line end */
   accessLog?: (line: string) => void;
   /** given what an operator has to know while the server runs */
@@ -156,8 +158,15 @@ class Site {
   }
 }
 
-function createFor({ tls, maxConnections, idleMs = IDLE_MS }: ServerSettings, site: Site): Server {
-  const timeouts = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS };
+function createFor(settings: ServerSettings, site: Site): Server {
+  const { tls, maxConnections, idleMs = IDLE_MS, headersMs = HEADERS_MS } = settings;
+  const timeouts = {
+    headersTimeout: headersMs,
+    requestTimeout: REQUEST_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    // Node looks for requests that take too long every half minute unless told otherwise
+    connectionsCheckingInterval: headersMs / 3,
+  };
   const server = tls === undefined ? createServer(timeouts) : createTls(tls, timeouts);
   server.maxConnections = maxConnections;
   server.setTimeout(idleMs);

@@ -1,7 +1,6 @@
-import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { pathToFileURL } from 'node:url';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { startThread } from '../host/thread.ts';
 import type { Move, MoveOutcome, ThreadReply, ThreadRequest } from './moves.ts';
 
 export interface RunOptions {
@@ -70,10 +69,7 @@ export class MoverPool {
   }
 
   #startThread(): Thread {
-    // A checkout runs from its TypeScript sources in tests and from dist/ otherwise.
-    const typescript = import.meta.url.endsWith('.ts');
-    const entry = new URL(typescript ? './thread.ts' : './thread.js', import.meta.url);
-    const worker = new Worker(entry, { resourceLimits, ...(typescript ? { execArgv: typescriptLoader() } : {}) });
+    const worker = startThread('./thread', import.meta.url, resourceLimits);
     const thread: Thread = { worker, pending: new Map() };
     worker.unref();
     worker.on('message', (reply: ThreadReply) => this.#receive(thread, reply));
@@ -105,11 +101,4 @@ export class MoverPool {
       this.#settle(thread, id, { kind: 'failed', type: 'InternalError', message, moved: 0, written: prefix });
     }
   }
-}
-
-/** `--import tsx` leaves threads alone when the main thread has another loader, as under vitest; asked for by name it does not. */
-function typescriptLoader(): string[] {
-  const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx/package.json'));
-  const code = `import { register } from ${JSON.stringify(new URL('dist/esm/api/index.mjs', tsx).href)}; register();`;
-  return ['--import', `data:text/javascript,${encodeURIComponent(code)}`];
 }
