@@ -20,19 +20,30 @@ toxiproxy     toxiproxy   github.com/Shopify/toxiproxy/v2/cmd/server
 helm          helm        helm.sh/helm/v3/cmd/helm
 compose-config compose    sealift.dev/tools/compose
 kube-apiserver kubernetes k8s.io/kubernetes/cmd/kube-apiserver
+kube-controller-manager kubernetes k8s.io/kubernetes/cmd/kube-controller-manager
 etcd          kubernetes  go.etcd.io/etcd/server/v3
+capi-core     cluster-api sigs.k8s.io/cluster-api/core
+capi-kubeadm-bootstrap     cluster-api sigs.k8s.io/cluster-api/bootstrap/kubeadm
+capi-kubeadm-control-plane cluster-api sigs.k8s.io/cluster-api/controlplane/kubeadm
+clusterctl    cluster-api sigs.k8s.io/cluster-api/cmd/clusterctl
+kustomize     cluster-api sigs.k8s.io/kustomize/kustomize/v5
+in-memory-infrastructure   cluster-api sealift.dev/tools/cluster-api/in-memory-infrastructure
 containerd2   containerd  github.com/containerd/containerd/v2/cmd/containerd  no_btrfs,no_devmapper,no_zfs
 ctr2          containerd  github.com/containerd/containerd/v2/cmd/ctr
 cri-pull      containerd  sealift.dev/tools/containerd
 '
-# kube-apiserver takes its version from the linker alone, and clients look at it.
+# Kubernetes and Cluster API take their version from the linker alone, and clients look at it.
 linker_flags() {
   local version major minor
   echo -n '-s -w'
-  [ "$1" = kube-apiserver ] || return 0
-  version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
+  case $1 in
+    kube-*) set -- k8s.io/kubernetes k8s.io/component-base/version ;;
+    capi-* | clusterctl) set -- sigs.k8s.io/cluster-api sigs.k8s.io/cluster-api/version ;;
+    *) return 0 ;;
+  esac
+  version=$(go list -m -f '{{if .Replace}}{{.Replace.Version}}{{else}}{{.Version}}{{end}}' "$1")
   IFS=. read -r major minor _ <<<"${version#v}"
-  printf ' -X k8s.io/component-base/version.%s' "gitVersion=$version" "gitMajor=$major" "gitMinor=$minor"
+  printf " -X $2.%s" "gitVersion=$version" "gitMajor=$major" "gitMinor=$minor"
 }
 
 wanted=" $* "
@@ -40,7 +51,8 @@ go_version=$(go env GOVERSION)
 while read -r name module package tags; do
   [ -n "$name" ] || continue
   [ $# -eq 0 ] || [[ $wanted == *" $name "* ]] || continue
-  stamp=$( { echo "$go_version"; cat "$here/$module"/go.mod "$here/$module"/go.sum "$here/$module"/*.go 2>/dev/null || true; } | sha256sum | cut -c1-64)
+  sources=$here/${package#sealift.dev/tools/}
+  stamp=$( { echo "$go_version"; cat "$here/$module"/go.mod "$here/$module"/go.sum "$sources"/*.go 2>/dev/null || true; } | sha256sum | cut -c1-64)
   out=$cache/bin/$name
   [ -x "$out" ] && [ "$(cat "$out.stamp" 2>/dev/null)" = "$stamp" ] && continue
   echo "building $name ($package); the first build takes a while" >&2

@@ -89,6 +89,7 @@ require go 'install Go 1.26 or newer; the pinned tools are built with it'
 part 'system packages' install_system_tools
 part 'npm packages' install_packages
 part 'Go tools' build_tools
+part 'Cluster API' tools/cluster-api/components.sh
 part 'Ansible' tools/ansible/install.sh
 part 'dist' build_dist
 echo 'setup: everything is there'
