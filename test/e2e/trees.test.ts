@@ -14,6 +14,7 @@ import { startRegistry } from '../helpers/registry.ts';
 import { createSealiftHome, runSealift, type SealiftHome } from '../helpers/sealift.ts';
 import { sealiftJson } from '../helpers/sealift-json.ts';
 import { startTemporal, type TestTemporal } from '../helpers/temporal.ts';
+import { treeContents } from '../helpers/tree-contents.ts';
 
 // One bundle laid out in folders, and what the far side's own clients make of them; they are shown no other source.
 
@@ -82,25 +83,6 @@ function layOut(below: string): Promise<Record<string, unknown>> {
   return sealiftJson(home, 'import', layOutArgs(below));
 }
 
-/** path -> digest of everything below a folder, signatures left out: they hold the time */
-async function contentsOf(below: string): Promise<Map<string, string>> {
-  const entries = await readdir(at(below), { recursive: true, withFileTypes: true });
-  const found = await Promise.all(
-    entries
-      .filter((entry) => entry.isFile() && !/^(InRelease|Release\.gpg)$/.test(entry.name))
-      .map(async (entry): Promise<[string, string]> => {
-        const path = join(entry.parentPath, entry.name);
-        return [
-          path.slice(at(below).length + 1),
-          createHash('sha256')
-            .update(await readFile(path))
-            .digest('hex'),
-        ];
-      }),
-  );
-  return new Map(found.sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
 describe('an import into folders', () => {
   it('needs no registry, and says how many files it wrote', () => {
     const trees = imported['trees'] as WrittenTree[];
@@ -115,7 +97,7 @@ describe('an import into folders', () => {
   });
 
   it('puts files under their host and path, byte by byte', async () => {
-    const contents = await contentsOf('far/files');
+    const contents = await treeContents(at('far/files'));
     for (const { reference, bytes } of files.filter(({ reference }) => reference.startsWith('https://dl.example/'))) {
       const digest = createHash('sha256').update(bytes).digest('hex');
       expect(contents.get(reference.slice('https://'.length)), reference).toBe(digest);
@@ -143,7 +125,7 @@ describe('an import into folders', () => {
     expect(existsSync(at('killed/helm/index.yaml')), 'an index before its time').toBe(false);
     await layOut('killed');
     expect(await readdir(at('killed/files'))).toEqual(await readdir(at('far/files')));
-    expect(await contentsOf('killed')).toEqual(await contentsOf('far'));
+    expect(await treeContents(at('killed'))).toEqual(await treeContents(at('far')));
   });
 
   it('goes along with one into a registry', async () => {
