@@ -3,6 +3,7 @@ import type { Bundle } from '../bundle/reader.ts';
 import { charmsTree } from '../trees/charms-tree.ts';
 import { signRelease } from '../trees/debian-signature.ts';
 import { debianTree } from '../trees/debian-tree.ts';
+import { checkRoom } from '../trees/free-space.ts';
 import { filesTree } from '../trees/files-tree.ts';
 import { helmTree } from '../trees/helm-tree.ts';
 import { pythonTree } from '../trees/python-tree.ts';
@@ -25,9 +26,9 @@ export interface WrittenTrees {
 }
 
 /**
- * Lays the bundle out as the file trees that were asked for.
+ * Lays the bundle out as the file trees that were asked for, once there is room for all of them.
  *
- * @throws SealiftError and ItemsFailed as {@link writeTree} and {@link signRelease} do
+ * @throws SealiftError and ItemsFailed as {@link checkRoom}, {@link writeTree} and {@link signRelease} do
  */
 export async function writeTrees(
   { trees = {}, debSigningKey }: Pick<ImportArtifactsInput, 'trees' | 'debSigningKey'>,
@@ -40,6 +41,7 @@ export async function writeTrees(
     const folder = trees[tree];
     if (folder !== undefined) built.push({ tree, folder, content: await builders[tree](tools.bundle) });
   }
+  await checkRoom(built, tools, hooks);
   const files = built.flatMap(({ content }) => [...content.files.values()]);
   const bytes = files.reduce((sum, file) => sum + fileSize(file), 0);
   const meter = new ProgressMeter(hooks, { items: files.length, bytes });

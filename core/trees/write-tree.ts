@@ -114,7 +114,7 @@ class TreeWriter {
     const size = fileSize(file);
     try {
       await this.#makeFolder(dirname(path));
-      if (await this.#isThere(target, file, size)) this.outcome.unchanged += 1;
+      if (await isRight(target, file, this.#tools.pool, this.#hooks.signal)) this.outcome.unchanged += 1;
       else {
         await this.#replace(target, file, size);
         this.outcome.written += 1;
@@ -156,20 +156,6 @@ class TreeWriter {
     return made;
   }
 
-  async #isThere(target: string, file: TreeFile, size: number): Promise<boolean> {
-    const found = await lstat(target).catch((error: unknown) => {
-      if (errorCode(error) !== 'ENOENT') throw error;
-      return undefined;
-    });
-    if (found?.isDirectory() === true) throw inTheWay(target);
-    if (found?.isFile() !== true || found.size !== size) return false;
-    const outcome = await this.#tools.pool.run(
-      { kind: 'hash', from: { path: target, offset: 0 }, size },
-      { signal: this.#hooks.signal },
-    );
-    return outcome.kind === 'done' && outcome.digest === digestIn(file);
-  }
-
   async #replace(target: string, file: TreeFile, size: number): Promise<void> {
     const staging = stagingFolder(this.#root, this.#tools.bundle.identity);
     const part = join(staging, randomBytes(12).toString('hex'));
@@ -199,6 +185,23 @@ class TreeWriter {
       throw moveError(outcome, 'local', 'write', target);
     throw alteredBlob(bundle, digest, offset, undefined);
   }
+}
+
+/**
+ * Whether a path is a regular file with the bytes that it should have.
+ *
+ * @throws SealiftError PathUnwritable when a folder is there; the file system's own errors
+ */
+export async function isRight(path: string, file: TreeFile, pool: MoverPool, signal: AbortSignal): Promise<boolean> {
+  const found = await lstat(path).catch((error: unknown) => {
+    if (errorCode(error) !== 'ENOENT') throw error;
+    return undefined;
+  });
+  const size = fileSize(file);
+  if (found?.isDirectory() === true) throw inTheWay(path);
+  if (found?.isFile() !== true || found.size !== size) return false;
+  const outcome = await pool.run({ kind: 'hash', from: { path, offset: 0 }, size }, { signal });
+  return outcome.kind === 'done' && outcome.digest === digestIn(file);
 }
 
 function digestIn(file: TreeFile): Digest {
