@@ -144,6 +144,8 @@ export interface SourcePlugin {
   summary: string;
   /** takes what any distribution may use, so it steps back where another source recognises a file too */
   generic?: true;
+  /** an input may be a folder, whose files it finds by `names`; a folder is never recognised, so it needs --source */
+  folders?: true;
   /** which generic selections it understands */
   selections: readonly ('kubeVersions' | 'providers' | 'release')[];
   /** which options of its own it understands */

@@ -13,7 +13,7 @@ import { hostPaths } from '../core/host/paths.ts';
 import { spawnWorker } from '../core/host/spawn-worker.ts';
 import { isDeadWorker } from '../core/host/worker-identity.ts';
 import { workerRegistry } from '../core/host/worker-registry.ts';
-import { readStart } from '../core/sources/read-local.ts';
+import { isFolder, readStart } from '../core/sources/read-local.ts';
 import { createEmbeddedServer } from '../core/server/embedded-server.ts';
 
 /** The folder that holds bin/ and tools/: one up from workers/, two up when this runs from dist/workers. */
@@ -129,7 +129,8 @@ function sourceCatalogue(paths: HostPaths, env: NodeJS.ProcessEnv): SourceCatalo
       return sources.map(({ name, summary, selections, options = [] }) => ({ name, summary, selections, options }));
     },
     async detect(file, pullFrom) {
-      const { detectSource } = await import('../plugins/sources/index.ts');
+      const { detectSource, undetectedFolder } = await import('../plugins/sources/index.ts');
+      if (!isRemote(file) && (await isFolder(file))) throw undetectedFolder(file);
       const content = isRemote(file)
         ? await (await import('./source-tools.ts')).readRemote(file, { ...common, pullFrom, registry: noOptions })
         : await readStart(file, RECOGNISED_BY, 'source');

@@ -1,19 +1,28 @@
-import { open, readFile } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Side } from '../../contracts/errors.ts';
 import { SealiftError } from '../errors.ts';
+import { errorCode } from '../host/atomic-file.ts';
 
-/** Reads a file by path or file: URL. @throws SealiftError FileMissing when it can't be read */
+/** Reads a file by path or file: URL. @throws SealiftError FileMissing when it can't be read, InvalidInput when it is a folder */
 export async function readLocal(location: string, side: Side): Promise<Uint8Array> {
-  const path = location.startsWith('file:') ? fileURLToPath(location) : location;
+  const path = pathOf(location);
   return readFile(path).catch((error: unknown) => {
     throw readFailure(error, path, side);
   });
 }
 
-/** At most `length` bytes from the start of a file. @throws SealiftError FileMissing when it can't be read */
+/** Whether there is a folder at the path or file: URL. */
+export async function isFolder(location: string): Promise<boolean> {
+  return stat(pathOf(location)).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+/** At most `length` bytes from the start of a file. @throws SealiftError as `readLocal` */
 export async function readStart(location: string, length: number, side: Side): Promise<Uint8Array> {
-  const path = location.startsWith('file:') ? fileURLToPath(location) : location;
+  const path = pathOf(location);
   try {
     const file = await open(path, 'r');
     try {
@@ -27,8 +36,22 @@ export async function readStart(location: string, length: number, side: Side): P
   }
 }
 
+function pathOf(location: string): string {
+  return location.startsWith('file:') ? fileURLToPath(location) : location;
+}
+
 /** Returned, not thrown. */
 export function readFailure(error: unknown, path: string, side: Side): SealiftError {
+  if (errorCode(error) === 'EISDIR') {
+    return new SealiftError('InvalidInput', {
+      side,
+      operation: 'read file',
+      subject: path,
+      message: 'it is a folder, and a file is needed',
+      remedy: 'name a file in it',
+      cause: error,
+    });
+  }
   return new SealiftError('FileMissing', {
     side,
     operation: 'read file',

@@ -14,7 +14,7 @@ export function sourceNamed(name: string): SourcePlugin {
     operation: 'find source',
     subject: name,
     message: 'there is no such source',
-    remedy: `use one of: ${sourceNames()}`,
+    remedy: `use one of: ${namesOf(sources)}`,
   });
 }
 
@@ -28,18 +28,23 @@ export function detectSource(content: string, file: string): SourcePlugin {
   const fitting = particular.length > 0 ? particular : recognising;
   const [only] = fitting;
   if (only !== undefined && fitting.length === 1) return only;
-  throw new SealiftError('InvalidInput', {
-    side: 'source',
-    operation: 'detect the source of',
-    subject: file,
-    message:
-      only === undefined
-        ? 'no source recognises this file'
-        : `several sources recognise this file: ${fitting.map((source) => source.name).join(', ')}`,
-    remedy: `say what it is with --source (${sourceNames()})`,
-  });
+  const several = `several sources recognise this file: ${namesOf(fitting)}`;
+  const message = only === undefined ? 'no source recognises this file' : several;
+  throw undetected(file, message, `say what it is with --source (${namesOf(sources)})`);
 }
 
-function sourceNames(): string {
-  return sources.map((source) => source.name).join(', ');
+/** An InvalidInput for an input that is a folder, since only a file's content tells what it is. Returned, not thrown. */
+export function undetectedFolder(folder: string): SealiftError {
+  const taking = namesOf(sources.filter(({ folders }) => folders === true));
+  const remedy = `name the files in it, or say what it is with --source (sources that take folders: ${taking})`;
+  return undetected(folder, 'it is a folder, which does not tell what it is', remedy);
+}
+
+function undetected(subject: string, message: string, remedy: string): SealiftError {
+  const operation = 'detect the source of';
+  return new SealiftError('InvalidInput', { side: 'source', operation, subject, message, remedy });
+}
+
+function namesOf(some: readonly SourcePlugin[]): string {
+  return some.map(({ name }) => name).join(', ');
 }

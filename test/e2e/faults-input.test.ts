@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { generateImage } from '../helpers/images.ts';
 import {
@@ -70,6 +70,15 @@ describe('a manifest', () => {
   it('that is no YAML is refused with file and line', async () => {
     const result = await exportChanged('yaml', (text) => text.replace('spec:', 'spec: ['), ...asEksAnywhere);
     expectProblems(result, 2, [{ type: 'InvalidInput', side: 'source', subject: /yaml\.yaml:\d+/ }]);
+  });
+
+  it('that is a folder is refused, and what takes folders is named', async () => {
+    const folder = ground.path('folder');
+    await mkdir(folder);
+    const exporting = ['export', 'artifacts', '-o', ground.path('folder.tar'), '-f', folder];
+    const refused = { type: 'InvalidInput', side: 'source', subject: 'folder', message: 'it is a folder' } as const;
+    expectProblems(await ground.run(exporting), 2, [{ ...refused, remedy: /--source .*charmed-kubeflow/ }]);
+    expectProblems(await ground.run([...exporting, ...asEksAnywhere]), 2, [{ ...refused, remedy: 'name a file' }]);
   });
 
   it('that is not there is named', async () => {

@@ -5,6 +5,7 @@ export const charmedKubeflow: SourcePlugin = {
   name: 'charmed-kubeflow',
   summary:
     'Charmed Kubeflow: a Juju bundle, its charms (.charm files or a folder of them), lists and archives of images',
+  folders: true,
   selections: [],
   options: [
     { name: 'juju-download', summary: 'yes: fetch charms that are not given with `juju download`' },
