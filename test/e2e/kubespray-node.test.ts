@@ -47,8 +47,8 @@ const registry = `${registryName}:${farPorts.registry}`;
 const filesUrl = `http://${registryName}:8080`;
 
 async function missing(): Promise<string | undefined> {
-  const tools = await Promise.all(['containerd', 'ctr'].map(findTool));
-  if (tools.includes(undefined)) return 'containerd is not installed: apt-get install containerd';
+  const tools = await Promise.all(['containerd', 'ctr', 'containerd2', 'ctr2', 'cri-pull'].map(findTool));
+  if (tools.includes(undefined)) return 'containerd, containerd2 and cri-pull are not all here: run `make setup`';
   return (await nodeNetworkUnavailable()) ?? (hasAnsible('a node of Kubespray') ? undefined : 'there is no Ansible');
 }
 const why = await missing();
@@ -144,9 +144,9 @@ describe.skipIf(why !== undefined)('a node that Kubespray sets up', () => {
     expect([code, stderr]).toEqual([7, expect.stringMatching(/unreachable|connect/)]);
   });
 
-  describe('with what prepare-nodes.yml put there', () => {
+  describe.each(['debian', 'pinned'] as const)('with what prepare-nodes.yml put there (containerd: %s)', (build) => {
     // as for containerd 2: Kubespray gives its configuration no credentials
-    beforeAll(() => kubespray.configureContainerd(withoutAccounts(variables)));
+    beforeAll(() => kubespray.configureContainerd(withoutAccounts(variables), build));
 
     it.each([
       ['as an image of the private registry', 'registry.k8s.io/pause:3.10', `${registry}/airgap/pause:3.10`],
@@ -157,13 +157,15 @@ describe.skipIf(why !== undefined)('a node that Kubespray sets up', () => {
         'quay.io/calico/node:v3.31.7',
       ],
     ] as const)('pulls %s', async (_what, reference, name) => {
-      expect(await kubespray.pull(name)).toBe(digestOf(reference));
+      await expectPulled(name, reference);
     });
 
     it.each(['registry.k8s.io/absent:1', 'nobody.example.test/absent:1', `${registry}/airgap/absent:1`])(
       'is told that %s is not there, not that it has no way to the internet',
       async (name) => {
-        await expect(kubespray.pull(name)).rejects.toThrow(/absent:1: not found/);
+        const { code, stderr } = await kubespray.pull(name);
+        expect([code, stderr]).toEqual([1, expect.stringMatching(/absent:1: not found$/m)]);
+        expect(stderr).not.toMatch(/lookup|dial|x509/);
       },
     );
 
@@ -177,25 +179,31 @@ describe.skipIf(why !== undefined)('a node that Kubespray sets up', () => {
   describe("with Kubespray's variables alone", () => {
     beforeAll(() => kubespray.run('sh', '-c', 'rm -r /etc/containerd/certs.d/*/'));
 
-    it('pulls images of the private registry with the header', async () => {
-      await kubespray.configureContainerd(withoutAccounts(variables));
-      expect(await kubespray.pull(`${registry}/airgap/library/nginx:1.30`)).toBe(
-        digestOf('docker.io/library/nginx:1.30'),
-      );
-    });
+    it.each(['debian', 'pinned'] as const)(
+      'pulls images of the private registry with the header (containerd: %s)',
+      async (build) => {
+        await kubespray.configureContainerd(withoutAccounts(variables), build);
+        await expectPulled(`${registry}/airgap/library/nginx:1.30`, 'docker.io/library/nginx:1.30');
+      },
+    );
 
     it('pulls images of the private registry with what containerd 1 has in config.toml', async () => {
       await kubespray.configureContainerd(withoutHeaders(variables));
-      expect(await kubespray.pull(`${registry}/other/quay/calico/node:v3.31.7`)).toBe(
-        digestOf('quay.io/calico/node:v3.31.7'),
-      );
+      await expectPulled(`${registry}/other/quay/calico/node:v3.31.7`, 'quay.io/calico/node:v3.31.7');
     });
 
     it('is told when the password is not in either', async () => {
       await kubespray.configureContainerd(withoutHeaders(withoutAccounts(variables)));
-      await expect(kubespray.pull(`${registry}/airgap/absent:1`)).rejects.toThrow(/401|authorization/i);
+      const { code, stderr } = await kubespray.pull(`${registry}/airgap/absent:1`);
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/401|authorization/i)]);
     });
   });
+
+  async function expectPulled(name: string, reference: keyof typeof images): Promise<void> {
+    const { code, stdout, stderr } = await kubespray.pull(name);
+    expect(code, stderr).toBe(0);
+    expect(stdout).toContain(`${name.replace(/:[^:/]+$/, '')}@${images[reference].root.digest}`);
+  }
 
   it('downloads files and packages from the far side', async () => {
     const kubelet = `${filesUrl}/dl.k8s.io/release/v1.36.4/bin/linux/amd64/kubelet`;
@@ -224,8 +232,4 @@ function withoutHeaders(variables: RegistryVariables): RegistryVariables {
     mirrors: one.mirrors.map(({ header: _, ...mirror }) => mirror),
   }));
   return { ...variables, containerd_registries_mirrors: mirrors };
-}
-
-function digestOf(reference: keyof typeof images): string {
-  return images[reference].root.digest;
 }

@@ -24,6 +24,8 @@ export interface ContainerdOptions {
   hostsDir?: string;
   /** puts a command into other namespaces, e.g. those of a node; this process's when absent */
   inside?: (command: string, ...args: string[]) => [string, string[]];
+  /** more of the configuration: whole tables, in TOML */
+  tables?: string[];
 }
 
 const builds = {
@@ -33,7 +35,7 @@ const builds = {
 
 /** @param base a folder for its files @returns the daemon, or why there is none */
 export async function startContainerd(base: string, options: ContainerdOptions = {}): Promise<TestContainerd | string> {
-  const { build = 'debian', hostsDir = '', inside = (command, ...args) => [command, args] } = options;
+  const { build = 'debian', hostsDir = '', inside = (command, ...args) => [command, args], tables = [] } = options;
   const { daemon, client, remedy, version, cri } = builds[build];
   const [containerd, ctr, criPull] = await Promise.all([daemon, client, 'cri-pull'].map(findTool));
   if (containerd === undefined || ctr === undefined) return `${daemon} is missing: ${remedy}`;
@@ -45,7 +47,7 @@ export async function startContainerd(base: string, options: ContainerdOptions =
   const config = join(folder, 'config.toml');
   await writeFile(
     config,
-    [`version = ${version}`, ...common(folder, address), ...cri(folder, hostsDir), ''].join('\n'),
+    [`version = ${version}`, ...common(folder, address), ...cri(folder, hostsDir), ...tables, ''].join('\n'),
   );
   const ready = async (): Promise<boolean> => (await run(criPull, [address])).code === 0;
   const [command, args] = inside(containerd, '--config', config, '--log-level', 'error');

@@ -1,10 +1,9 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ansibleVenv } from './ansible.ts';
-import { pullAsKubelet } from './cri.ts';
+import { startContainerd, type ContainerdBuild, type TestContainerd } from './containerd.ts';
 import type { TestNode } from './node-network.ts';
-import { requireTool } from './paths.ts';
-import { run, runOk, startProcess, type Finished, type RunningProcess } from './processes.ts';
+import { run, runOk, type Finished } from './processes.ts';
 
 /** A node that Kubespray sets up, as far as pulling images goes. Its /etc/containerd and /etc/apt are its own. */
 export interface KubesprayNode extends AsyncDisposable {
@@ -12,10 +11,13 @@ export interface KubesprayNode extends AsyncDisposable {
   run(...command: string[]): Promise<Finished>;
   /** Runs a playbook with the inventory, on the node itself. @throws Error with what Ansible said */
   play(playbook: string): Promise<void>;
-  /** Does what Kubespray's role `containerd` does with these variables, and starts containerd over. */
-  configureContainerd(variables: RegistryVariables): Promise<void>;
-  /** @returns the digest that the node then has under the name @throws Error with containerd's message */
-  pull(reference: string): Promise<string>;
+  /**
+   * Does what Kubespray's role `containerd` does with these variables, and starts containerd over.
+   * @param build Debian's when absent @throws Error when it does not start
+   */
+  configureContainerd(variables: RegistryVariables, build?: ContainerdBuild): Promise<void>;
+  /** Has containerd pull as the kubelet asks it to: without credentials. */
+  pull(reference: string): Promise<Finished>;
 }
 
 /** Variables of the role, as Ansible resolves them from an inventory. */
@@ -44,8 +46,7 @@ export async function kubesprayNode(
   { folder, inventory, vaultPassword }: { folder: string; inventory: string; vaultPassword: string },
 ): Promise<KubesprayNode> {
   const at = (...names: string[]): string => join(folder, ...names);
-  const socket = at('containerd.sock');
-  let containerd: RunningProcess | undefined;
+  let containerd: TestContainerd | undefined;
   for (const name of ['apt', 'containerd']) {
     await mkdir(at('etc', name), { recursive: true });
     await runOk(...node.inside('mount', '--bind', at('etc', name), `/etc/${name}`));
@@ -62,30 +63,24 @@ export async function kubesprayNode(
       const env = { PATH: process.env['PATH'] ?? '', HOME: folder, LC_ALL: 'C.UTF-8', ANSIBLE_NOCOLOR: '1' };
       await runOk(command, all, { env });
     },
-    async configureContainerd(variables) {
-      await containerd?.stop();
+    async configureContainerd(variables, build = 'debian') {
+      await containerd?.[Symbol.asyncDispose]();
       for (const one of variables.containerd_registries_mirrors) {
         await mkdir(at('etc/containerd/certs.d', one.prefix), { recursive: true });
         await writeFile(at('etc/containerd/certs.d', one.prefix, 'hosts.toml'), hostsToml(one), { mode: 0o640 });
       }
-      await writeFile(at('etc/containerd/config.toml'), configToml(at, socket, variables));
-      containerd = await startContainerdOn(node, socket);
+      const tables = accountTables(variables);
+      const settings = { build, hostsDir: '/etc/containerd/certs.d', inside: node.inside, tables };
+      const started = await startContainerd(at(build), settings);
+      if (typeof started === 'string') throw new Error(started);
+      containerd = started;
     },
     async pull(reference) {
-      await pullAsKubelet(socket, reference);
-      const listed = await runOk(await requireTool('ctr'), ['--address', socket, '-n', 'k8s.io', 'images', 'list']);
-      const line = listed.split('\n').find((text) => text.startsWith(`${reference} `));
-      return /sha256:[0-9a-f]{64}/.exec(line ?? '')?.[0] ?? `no ${reference} in\n${listed}`;
+      if (containerd === undefined) throw new Error('containerd is not configured');
+      return containerd.criPull(reference);
     },
-    [Symbol.asyncDispose]: async () => containerd?.stop(),
+    [Symbol.asyncDispose]: async () => containerd?.[Symbol.asyncDispose](),
   };
-}
-
-async function startContainerdOn(node: TestNode, socket: string): Promise<RunningProcess> {
-  const [command, args] = node.inside(await requireTool('containerd'), '--config', '/etc/containerd/config.toml');
-  const ctr = await requireTool('ctr');
-  const ready = async (): Promise<boolean> => (await run(ctr, ['--address', socket, 'version'])).code === 0;
-  return startProcess({ command, args: [...args, '--log-level', 'error'], ready });
 }
 
 /** What Kubespray's template of hosts.toml makes of one mirrored registry (releases from 2.29 on). */
@@ -102,34 +97,12 @@ function hostsToml({ server, mirrors }: Mirrored): string {
   return [`server = "${server}"`, ...tables, ''].join('\n');
 }
 
-/** What counts for pulling in Kubespray's config.toml for containerd 1.x; everything else keeps it apart from the machine. */
-function configToml(at: (name: string) => string, socket: string, variables: RegistryVariables): string {
-  const disabled = ['aufs', 'btrfs', 'devmapper', 'zfs', 'overlayfs'];
-  const cri = (...names: string[]): string => ['[plugins."io.containerd.grpc.v1.cri"', ...names].join('.') + ']';
-  const accounts = variables.containerd_registry_auth ?? [];
-  return [
-    'version = 2',
-    `root = "${at('containerd/root')}"`,
-    `state = "${at('containerd/state')}"`,
-    `disabled_plugins = ${JSON.stringify(disabled.map((name) => `io.containerd.snapshotter.v1.${name}`))}`,
-    '[grpc]',
-    `address = "${socket}"`,
-    '[ttrpc]',
-    `address = "${at('ttrpc.sock')}"`,
-    '[plugins."io.containerd.internal.v1.opt"]',
-    `path = "${at('containerd/opt')}"`,
-    cri('cni'),
-    `conf_dir = "${at('containerd/cni')}"`,
-    cri('containerd'),
-    'snapshotter = "native"',
-    cri('registry'),
-    'config_path = "/etc/containerd/certs.d"',
-    ...accounts.flatMap(({ registry, auth }) => [
-      cri('registry', 'configs', `"${registry}"`, 'auth'),
-      `auth = "${auth}"`,
-    ]),
-    '',
-  ].join('\n');
+/** Where Kubespray's config.toml for containerd 1.x has credentials. */
+function accountTables({ containerd_registry_auth: accounts = [] }: RegistryVariables): string[] {
+  return accounts.flatMap(({ registry, auth }) => [
+    `[plugins."io.containerd.grpc.v1.cri".registry.configs."${registry}".auth]`,
+    `auth = "${auth}"`,
+  ]);
 }
 
 /** A playbook that writes the variables of an inventory, as Ansible resolves them, into a JSON file. */
