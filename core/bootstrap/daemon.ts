@@ -1,0 +1,175 @@
+import { spawn } from 'node:child_process';
+import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SealiftError } from '../errors.ts';
+import { readFileIfPresent } from '../host/atomic-file.ts';
+import { isSameProcess } from '../host/process-start-time.ts';
+
+const POLL_MS = 50;
+const STOP_MS = 10_000;
+const DEFAULT_READY_MS = 120_000;
+
+/** A program in the background that outlives who started it. */
+export interface Daemon {
+  /** its name among those of the folder; `<folder>/<name>.pid` is its record and `<folder>/<name>.log` its output */
+  name: string;
+  folder: string;
+}
+
+export interface DaemonStart extends Daemon {
+  command: string;
+  args: readonly string[];
+  /** the whole environment */
+  env: Record<string, string>;
+  /** asked until it says true; a rejection is "not yet" */
+  ready(): Promise<boolean>;
+  readyTimeoutMs?: number;
+}
+
+/**
+ * Writes down boot, pid and start time before the program begins, and stays the same process: whoever started it may be
+ * killed at any moment, and the program is never one that nobody knows of.
+ */
+const RECORDING = 'cat /proc/sys/kernel/random/boot_id /proc/$$/stat >"$0.new" && mv "$0.new" "$0" && exec "$@"';
+
+/** Whether the process that was started last still lives; another one that has its pid since does not count. */
+export async function daemonLives(daemon: Daemon): Promise<boolean> {
+  const record = await readRecord(daemon);
+  return record !== undefined && isSameProcess(record.pid, record.startTime);
+}
+
+/**
+ * Starts a program and waits until it is ready.
+ * @throws SealiftError ToolFailed with its last line when it ends or is not ready in time (it is stopped then); PathUnwritable
+ */
+export async function startDaemon(start: DaemonStart): Promise<void> {
+  await launchDaemon(start);
+  await untilDaemonReady(start);
+}
+
+/** Starts a program and does not wait. @throws SealiftError ToolFailed, PathUnwritable */
+export async function launchDaemon(start: DaemonStart): Promise<void> {
+  const record = recordPath(start);
+  const output = await openLog(start);
+  // what an earlier process left would be taken for this one until the new record is there
+  await rm(record, { force: true });
+  const child = spawn('/bin/sh', ['-c', RECORDING, record, start.command, ...start.args], {
+    detached: true,
+    stdio: ['ignore', output.fd, output.fd],
+    env: start.env,
+    cwd: start.folder,
+  });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', (error) => {
+        reject(daemonFailure(start, error.message));
+      });
+    });
+    const deadline = Date.now() + STOP_MS;
+    while ((await readRecord(start)) === undefined && child.exitCode === null && Date.now() < deadline) await sleep(5);
+  } finally {
+    child.unref();
+    await output.close();
+  }
+}
+
+/** Waits until a launched program is ready. @throws SealiftError as `startDaemon` */
+export async function untilDaemonReady(start: DaemonStart): Promise<void> {
+  const { readyTimeoutMs = DEFAULT_READY_MS } = start;
+  const deadline = Date.now() + readyTimeoutMs;
+  while (!(await start.ready().catch(() => false))) {
+    if (!(await daemonLives(start))) {
+      throw daemonFailure(start, `it ended at once: ${await lastLogLine(start)}`);
+    }
+    if (Date.now() > deadline) {
+      await stopDaemon(start);
+      throw daemonFailure(start, `it was not ready within ${readyTimeoutMs / 1000} s: ${await lastLogLine(start)}`);
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+/** SIGTERM, then SIGKILL. @returns whether it lived @throws SealiftError ToolFailed when it does not end */
+export async function stopDaemon(daemon: Daemon): Promise<boolean> {
+  const record = await readRecord(daemon);
+  if (record === undefined) return false;
+  const lived = await isSameProcess(record.pid, record.startTime);
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    // asked again before each signal, so that a process that took over the pid is never hit
+    if (!(await isSameProcess(record.pid, record.startTime))) break;
+    process.kill(record.pid, signal);
+    await untilEnded(record);
+  }
+  if (await isSameProcess(record.pid, record.startTime)) throw daemonFailure(daemon, 'it does not end');
+  await rm(recordPath(daemon), { force: true });
+  return lived;
+}
+
+/** The pid of a daemon that lives. */
+export async function daemonPid(daemon: Daemon): Promise<number | undefined> {
+  return (await daemonLives(daemon)) ? (await readRecord(daemon))?.pid : undefined;
+}
+
+interface ProcessRecord {
+  pid: number;
+  /** as processStartTime makes it */
+  startTime: string;
+}
+
+async function readRecord(daemon: Daemon): Promise<ProcessRecord | undefined> {
+  const text = await readFileIfPresent(recordPath(daemon));
+  const match = /^(\S{8})\S*\n(\d+) \(.*\) (.*)\n$/s.exec(text ?? '');
+  if (match === null) return undefined;
+  // proc(5): field 22 is the start time, and the third group begins at field 3
+  return { pid: Number(match[2]), startTime: `${match[1]}.${match[3]?.split(' ')[19]}` };
+}
+
+async function untilEnded(record: ProcessRecord): Promise<void> {
+  const deadline = Date.now() + STOP_MS;
+  while ((await isSameProcess(record.pid, record.startTime)) && Date.now() < deadline) await sleep(POLL_MS);
+}
+
+async function openLog(daemon: Daemon): ReturnType<typeof open> {
+  const path = logPath(daemon);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    return await open(path, 'a', 0o600);
+  } catch (error) {
+    throw new SealiftError('PathUnwritable', {
+      side: 'local',
+      operation: 'open log',
+      subject: path,
+      message: error instanceof Error ? error.message : String(error),
+      remedy: 'give write permission in the state folder, which XDG_STATE_HOME moves',
+      cause: error,
+    });
+  }
+}
+
+/** The last line a program wrote; what a Go program that panics says comes before its stack. */
+export async function lastLogLine(daemon: Daemon): Promise<string> {
+  const lines = (await readFile(logPath(daemon), 'utf8').catch(() => '')).trim().split('\n');
+  const said = lines.slice(-200).findLast((line) => /^panic: |\b(error|fatal)\b|^[EF]\d{4} /i.test(line));
+  return (said ?? lines.at(-1) ?? '').slice(0, 500);
+}
+
+/** Where a daemon writes to. */
+export function logPath(daemon: Daemon): string {
+  return join(daemon.folder, `${daemon.name}.log`);
+}
+
+function recordPath(daemon: Daemon): string {
+  return join(daemon.folder, `${daemon.name}.pid`);
+}
+
+function daemonFailure(daemon: Daemon, message: string): SealiftError {
+  return new SealiftError('ToolFailed', {
+    side: 'local',
+    operation: 'run program of bootstrap cluster',
+    subject: daemon.name,
+    message,
+    remedy: `see ${logPath(daemon)}; then try again: what still runs is kept`,
+  });
+}
