@@ -13,6 +13,7 @@ import { runOk } from '../helpers/processes.ts';
 import { startRegistry } from '../helpers/registry.ts';
 import { createSealiftHome, runSealift, type SealiftHome } from '../helpers/sealift.ts';
 import { sealiftJson } from '../helpers/sealift-json.ts';
+import { smallDisk, smallDiskUnavailable } from '../helpers/small-disk.ts';
 import { startTemporal, type TestTemporal } from '../helpers/temporal.ts';
 import { treeContents } from '../helpers/tree-contents.ts';
 
@@ -144,6 +145,22 @@ describe('an import into folders', () => {
     const failure = await sealiftJson(home, 'failure', args, { code: 5 });
     expect(JSON.stringify(failure['problems'])).toContain('a symbolic link');
     expect(await readdir(at('outside'))).toEqual([]);
+  });
+
+  it('begins nothing where there is no room for all of it', async ({ skip }) => {
+    const unavailable = await smallDiskUnavailable();
+    if (unavailable !== undefined) return skip(unavailable);
+    const disk = await smallDisk(8 * 1024 * 1024);
+    try {
+      const [far, helm] = [join(disk.path, 'files'), join(disk.path, 'helm')];
+      const folders = ['--files-dir', far, '--helm-dir', helm, '--charms-dir', at('roomy')];
+      const args = ['import', 'artifacts', '--input', bundle, ...folders, '--on-failure', 'fail'];
+      const { problems } = await sealiftJson(home, 'failure', args, { code: 5 });
+      expect(problems).toEqual([expect.objectContaining({ type: 'DiskFull', subject: `${far} and ${helm}` })]);
+      expect([await readdir(disk.path), existsSync(at('roomy'))]).toEqual([[], false]);
+    } finally {
+      await disk.unmount();
+    }
   });
 });
 
