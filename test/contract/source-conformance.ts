@@ -99,7 +99,7 @@ export function sourceConformance(plugin: SourcePlugin, folder: string): void {
   });
 
   it('passes on what its context throws', async () => {
-    const error = await failure(plugin.list(select({ files: ['/inputs/absent'] }), context()), 'a missing file');
+    const error = await failure(plugin.list(select({ files: ['/valid/absent'] }), context()), 'a missing file');
     expect(error.type).toBe('FileMissing');
   });
 }
@@ -110,7 +110,9 @@ function fixtures(folder: string, name: string): Record<string, Uint8Array> {
     .map((entry) => entry.name);
   // The paths exist nowhere, so that a plugin that opens files by itself fails.
   return Object.fromEntries(
-    names.sort().map((file) => [`/inputs/${file}`, new Uint8Array(readFileSync(join(folder, 'fixtures', name, file)))]),
+    names
+      .sort()
+      .map((file) => [`/${name}/${file}`, new Uint8Array(readFileSync(join(folder, 'fixtures', name, file)))]),
   );
 }
 
@@ -120,10 +122,10 @@ function servingContext(given: Record<string, Uint8Array>, served: Record<string
   return {
     ...context,
     read: (location) =>
-      /^https?:/.test(location) ? upstream.read(`/inputs/${basename(location)}`) : context.read(location),
+      /^https?:/.test(location) ? upstream.read(`/served/${basename(location)}`) : context.read(location),
     kubernetes: async (kubeconfig, name) => ({
       ...(await context.kubernetes(kubeconfig, name)),
-      list: (path) => Promise.resolve(listItems(served[`/inputs/${basename(path)}.json`])),
+      list: (path) => Promise.resolve(listItems(served[`/served/${basename(path)}.json`])),
     }),
   };
 }
