@@ -54,6 +54,10 @@ export function redact(text: string): string {
     .replace(/([?&][A-Za-z0-9_.~%-]+=)[^&\s"'<>]+/g, '$1***');
 }
 
+export function isErrorType(thrown: unknown, type: ErrorType): thrown is SealiftError {
+  return thrown instanceof SealiftError && thrown.type === type;
+}
+
 /** Any thrown value as a SealiftError: our own pass through, the rest becomes InternalError with the value as its cause. */
 export function asSealiftError(
   thrown: unknown,

@@ -19,6 +19,8 @@ export interface KubeApiserver extends AsyncDisposable {
   create(path: string, object: object): Promise<void>;
   /** Creates a pod, and its status as a kubelet writes it. */
   createPod(namespace: string, pod: PodObject): Promise<void>;
+  /** Kills the API server with SIGKILL, and starts it again at the same address once `whileAway` is through; etcd stays. */
+  restart(whileAway?: () => Promise<void>): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -62,29 +64,32 @@ export async function startKubeApiserver(): Promise<KubeApiserver> {
     started.push(etcd.process);
     const send = sender(agent, () => url);
     let url = '';
-    await onFreePorts(1, async ([port = 0]) => {
+    const startAt = async (port: number): Promise<RunningProcess> => {
       url = `https://127.0.0.1:${port}`;
-      started.push(
-        await startProcess({
-          command: await requireTool('kube-apiserver'),
-          args: [
-            `--etcd-servers=${etcd.url}`,
-            ...['--bind-address=127.0.0.1', '--advertise-address=127.0.0.1', `--secure-port=${port}`],
-            ...[`--tls-cert-file=${certificate}`, `--tls-private-key-file=${key}`, `--client-ca-file=${ca}`],
-            ...[`--token-auth-file=${at('tokens.csv')}`, '--authorization-mode=RBAC', `--cert-dir=${at('certs')}`],
-            ...[
-              '--service-account-issuer=https://kubernetes.default.svc',
-              `--service-account-key-file=${at('sa.pub')}`,
-            ],
-            ...[`--service-account-signing-key-file=${at('sa.key')}`, '--service-cluster-ip-range=10.0.0.0/24'],
-            // no controller makes tokens, and 127.0.0.1 is no address that endpoints may have
-            ...['--disable-admission-plugins=ServiceAccount', '--endpoint-reconciler-type=none', '--profiling=false'],
-          ],
-          ready: async () => (await send('GET', '/readyz')).statusCode === 200,
-          readyTimeoutMs: 120_000,
-        }),
-      );
-    });
+      const running = await startProcess({
+        command: await requireTool('kube-apiserver'),
+        args: [
+          `--etcd-servers=${etcd.url}`,
+          ...['--bind-address=127.0.0.1', '--advertise-address=127.0.0.1', `--secure-port=${port}`],
+          ...[`--tls-cert-file=${certificate}`, `--tls-private-key-file=${key}`, `--client-ca-file=${ca}`],
+          ...[`--token-auth-file=${at('tokens.csv')}`, '--authorization-mode=RBAC', `--cert-dir=${at('certs')}`],
+          ...['--service-account-issuer=https://kubernetes.default.svc', `--service-account-key-file=${at('sa.pub')}`],
+          ...[`--service-account-signing-key-file=${at('sa.key')}`, '--service-cluster-ip-range=10.0.0.0/24'],
+          // no controller makes tokens, and 127.0.0.1 is no address that endpoints may have
+          ...['--disable-admission-plugins=ServiceAccount', '--endpoint-reconciler-type=none', '--profiling=false'],
+        ],
+        ready: async () => (await send('GET', '/readyz')).statusCode === 200,
+        readyTimeoutMs: 120_000,
+      });
+      started.push(running);
+      return running;
+    };
+    let server = await onFreePorts(1, ([port = 0]) => startAt(port));
+    const restart = async (whileAway?: () => Promise<void>): Promise<void> => {
+      await server.kill();
+      await whileAway?.();
+      server = await startAt(Number(new URL(url).port));
+    };
     const create = async (path: string, object: object): Promise<void> => {
       const { statusCode, text } = await send('POST', path, object);
       if (statusCode !== 201) throw new Error(`POST ${path} was answered with ${statusCode}: ${text}`);
@@ -105,6 +110,7 @@ export async function startKubeApiserver(): Promise<KubeApiserver> {
       }),
       tokenKubeconfig: (user, token = tokens[user]) => writeKubeconfig(`${user}-token.kubeconfig`, { token }),
       create,
+      restart,
       createPod: async (namespace, pod) => {
         const path = `/api/v1/namespaces/${namespace}/pods`;
         await create(path, pod);
