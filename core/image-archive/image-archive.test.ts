@@ -17,6 +17,8 @@ import {
 import { generateImage } from '../../test/helpers/images.ts';
 import { findTool, temporaryFolder, type TemporaryFolder } from '../../test/helpers/paths.ts';
 import { runOk } from '../../test/helpers/processes.ts';
+import { createPusher } from '../../test/helpers/push.ts';
+import { startRegistry } from '../../test/helpers/registry.ts';
 import type { SealiftError } from '../errors.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import { listImagesIn } from './list-images.ts';
@@ -250,5 +252,21 @@ describe('archives of other programs', () => {
     const { root, blobs } = await takeOut(found!);
     if (kind === 'oci-archive') expect(root).toBe(image.root.digest);
     expect(blobs).toHaveLength(3);
+  });
+
+  it('of crane, with compressed layers and no OCI layout, are read', async () => {
+    const crane = await findTool('crane');
+    if (crane === undefined) return console.warn('there is no crane on this machine');
+    await using registry = await startRegistry({ kind: 'distribution' });
+    const pusher = await createPusher({ url: registry.url });
+    await pusher.push('example/app', '1', image);
+    await pusher.close();
+    const reference = `${registry.host}/example/app:1`;
+    await runOk(crane, ['pull', reference, at('crane.tar')]);
+    const [found] = (await list(at('crane.tar')))!;
+    expect(found?.name).toBe(reference);
+    expect((await takeOut(found!)).blobs.map(([digest]) => digest)).toEqual(
+      parseManifest(image.root.bytes).blobs.map(({ digest }) => digest),
+    );
   });
 });

@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -9,7 +9,7 @@ import { runOk } from '../helpers/processes.ts';
 import { sha256Of } from '../helpers/proving-ground.ts';
 import { createPuller } from '../helpers/pull.ts';
 import { startRegistry, type TestRegistry } from '../helpers/registry.ts';
-import { counterReaches, createSealiftHome, runSealift, type SealiftHome } from '../helpers/sealift.ts';
+import { counterReaches, createSealiftHome, fileReaches, runSealift, type SealiftHome } from '../helpers/sealift.ts';
 import { sealiftJson } from '../helpers/sealift-json.ts';
 import { startTemporal, type TestTemporal } from '../helpers/temporal.ts';
 
@@ -55,6 +55,9 @@ afterAll(async () => {
   await Promise.all([temporal?.stop(), proxy?.stop(), upstream?.stop(), site?.stop()]);
   await folder?.remove();
 });
+
+/** Nothing listens there. */
+const nobody = 'http://127.0.0.1:1';
 
 function exportTo(output: string, from: string): string[] {
   const hosts = new Set([...digests.keys()].map((reference) => locationOf(reference).host));
@@ -154,6 +157,55 @@ describe('the archives', () => {
     const listed = await sealiftJson(home, 'images', ['list', 'images', '--source', 'charmed-kubeflow', ...files]);
     const images = (listed['items'] as { kind: string; reference: string }[]).filter(({ kind }) => kind === 'image');
     expect(images.map(({ reference }) => reference)).toEqual([...digests.keys()]);
+  });
+
+  it('are taken as input: with images.tar.gz no registry is asked, and killed by -9 it comes to the same tar', async () => {
+    const fed = join(folder.path, 'fed.tar');
+    const command = [...exportTo(fed, nobody), '-f', at('images.tar.gz')];
+    const when = fileReaches(`${fed}.partial.d/resolved.jsonl`, 1);
+    const { killed, stderr } = await runSealift(command, { home, kill: { when } });
+    expect(killed, `the export ended too early:\n${stderr}`).toBe(true);
+    await sealiftJson(home, 'export', command);
+    expect(await sha256Of(fed)).toBe(await sha256Of(tar));
+  });
+
+  it('are taken as input as Docker saves images, without their manifests', async () => {
+    const skopeo = await requireTool('skopeo');
+    const saved = join(folder.path, 'saved');
+    const unpacked = join(folder.path, 'unpacked');
+    await Promise.all([mkdir(saved), mkdir(unpacked)]);
+    await runOk('tar', ['--extract', '--file', at('images.tar.gz'), '--directory', unpacked]);
+    const images = [
+      'jujusolutions/charm-base:ubuntu-20.04',
+      'jujusolutions/charm-base:ubuntu-22.04',
+      'library/alpine:3',
+    ];
+    const tars: string[] = [];
+    for (const image of images) {
+      const name = `${`air.test:5000/${image}`.replace(/[/:]/g, '-')}.tar`;
+      const [from, to] = [unpacked, saved].map((path) => `docker-archive:${join(path, name)}:air.test:5000/${image}`);
+      await runOk(skopeo, ['copy', '--quiet', from!, to!]);
+      tars.push(name);
+    }
+    await runOk('tar', ['--create', '--gzip', '--file', `${saved}.tar.gz`, '--directory', saved, ...tars]);
+    const output = join(folder.path, 'docker.tar');
+    const source = ['--source', 'charmed-kubeflow', '-f', `${saved}.tar.gz`, '--pull-from', `docker.io=${nobody}`];
+    await sealiftJson(home, 'export', ['export', 'artifacts', '--output', output, ...source]);
+    const registry = ['--registry', `${site.host}/saved`, '--plain-http'];
+    await sealiftJson(home, 'import', ['import', 'artifacts', '--input', output, ...registry]);
+    const puller = createPuller(site.url);
+    for (const [index, image] of images.entries()) {
+      const [repository = '', tag = ''] = image.split(':');
+      await puller.whole(`saved/${repository}`, tag);
+      const inspect = (reference: string): Promise<string> =>
+        runOk(skopeo, ['inspect', '--config', '--raw', '--tls-verify=false', reference]);
+      expect(await inspect(`docker://${site.host}/saved/${image}`)).toBe(
+        await inspect(`docker-archive:${join(saved, tars[index]!)}:air.test:5000/${image}`),
+      );
+      const copy = `docker-archive:${join(folder.path, `pulled-${index}.tar`)}:${image}`;
+      await runOk(skopeo, ['copy', '--quiet', '--src-tls-verify=false', `docker://${site.host}/saved/${image}`, copy]);
+    }
+    await puller[Symbol.asyncDispose]();
   });
 });
 
