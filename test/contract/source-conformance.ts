@@ -134,6 +134,7 @@ function checkItem(item: SourceItem): void {
   expect(item.name).not.toBe('');
   expect(item.foundAt).not.toBe('');
   if (item.digest !== undefined) expect(item.digest).toMatch(DIGEST_PATTERN);
+  if (item.archive !== undefined) expect(item.kind).toBe('image');
   if (item.kind === 'image' || item.kind === 'chart') {
     expect(() => parseReference(item.reference)).not.toThrow();
     expect(item.checksums).toBeUndefined();
