@@ -143,7 +143,7 @@ export interface ProxyConfiguration {
 
 export interface MachineHealthCheck {
   /** a number of machines, or a share such as `40%` */
-  maxUnhealthy?: string;
+  maxUnhealthy?: string | number;
   /** Go duration, e.g. `10m0s` */
   nodeStartupTimeout?: string;
   unhealthyMachineTimeout?: string;

@@ -14,6 +14,15 @@ export function positionText(position: InputPosition): string {
   return [position.file, position.line, position.column].filter((part) => part !== undefined).join(':');
 }
 
+/** The line and column that `positionText` wrote, where it wrote them. */
+export function positionOfText(text: string): Pick<InputPosition, 'line' | 'column'> {
+  const [, line, column] = /:(\d+)(?::(\d+))?$/.exec(text) ?? [];
+  return {
+    ...(line === undefined ? {} : { line: Number(line) }),
+    ...(column === undefined ? {} : { column: Number(column) }),
+  };
+}
+
 /** An InvalidInput for what an input file says at `position`. Returned, not thrown, so that callers keep their control flow visible. */
 export function inputError(
   position: InputPosition,

@@ -1,21 +1,14 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments } from 'yaml';
 import type { Document, Node } from 'yaml';
 import type { z } from 'zod';
-import { inputError, type InputPosition } from './input-error.ts';
+import type { LocatedDocument, SpecPosition } from '../../contracts/cluster-spec.ts';
+import { inputError } from './input-error.ts';
 import { decodeText } from './text.ts';
 
 export type FieldPath = readonly PropertyKey[];
 
-/** One document of a YAML (or JSON) file that knows where each of its fields was written. */
-export interface YamlDocument {
-  file: string;
-  /** plain data: YAML 1.2 core schema, so an unquoted 1.30 is the number 1.3 */
-  value: unknown;
-  /** Where the field is; where it is missing, the nearest field around it. */
-  positionOf(path: FieldPath): InputPosition;
-  /** The text of a scalar as it was written, e.g. `1.30` where `value` has the number 1.3; undefined for anything else. */
-  textOf(path: FieldPath): string | undefined;
-}
+/** One document of a YAML (or JSON) file. Its `value` is plain data of YAML 1.2's core schema, so an unquoted 1.30 is the number 1.3. */
+export type YamlDocument = LocatedDocument;
 
 /** `['spec', 'releases', 0, 'version']` as `spec.releases[0].version`. */
 export function fieldName(path: FieldPath): string {
@@ -60,7 +53,7 @@ export function readShape<T>(document: YamlDocument, schema: z.ZodType<T>, path:
 }
 
 function locatedDocument(file: string, document: Document, lines: LineCounter): YamlDocument {
-  function positionOf(path: FieldPath): InputPosition {
+  function positionOf(path: FieldPath): SpecPosition {
     const field = fieldName(path);
     const { offset } = nodeAt(document, path);
     return { file, ...linePosition(lines, offset), ...(field === '' ? {} : { field }) };
@@ -108,7 +101,8 @@ function followed(document: Document, node: unknown): Node | undefined {
   return isAlias(node) ? node.resolve(document) : (node as Node);
 }
 
-function valueAt(value: unknown, path: FieldPath): unknown {
+/** What is at `path` of plain data; undefined when there is nothing. */
+export function valueAt(value: unknown, path: FieldPath): unknown {
   let current = value;
   for (const key of path) {
     if (typeof current !== 'object' || current === null) return undefined;

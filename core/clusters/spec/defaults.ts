@@ -1,0 +1,19 @@
+import type { RegistryMirrorConfiguration, WorkerNodeGroup } from '../../../contracts/cluster-spec.ts';
+
+/** The port of a registry mirror that names none. */
+export const defaultMirrorPort = '443';
+
+/** A worker group's name; the first may go without one. @returns undefined when another one does */
+export function nameOfGroup(group: WorkerNodeGroup, index: number): string | undefined {
+  return group.name !== undefined && group.name !== '' ? group.name : index === 0 ? 'md-0' : undefined;
+}
+
+/** How many machines a worker group begins with. */
+export function countOfGroup({ count, autoscalingConfiguration: scaling }: WorkerNodeGroup): number {
+  return count ?? (scaling === undefined ? 1 : (scaling.minCount ?? 0));
+}
+
+/** `host:port` of a registry mirror. */
+export function mirrorHost({ endpoint, port }: RegistryMirrorConfiguration): string {
+  return `${endpoint}:${port ?? defaultMirrorPort}`;
+}
