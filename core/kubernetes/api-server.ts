@@ -8,7 +8,7 @@ import { clusterError, jsonOf, refusal, type Doing } from './api-error.ts';
 import { readKubeconfig, type ApiServerAccess } from './kubeconfig.ts';
 
 export interface ApiRequest extends Doing {
-  method: Extract<HttpMethod, 'GET' | 'PATCH' | 'DELETE'>;
+  method: Extract<HttpMethod, 'GET' | 'POST' | 'PATCH' | 'DELETE'>;
   /** absolute path on the API server */
   path: string;
   query?: Record<string, string>;
