@@ -1,4 +1,4 @@
-import type { RegistryMirrorConfiguration, WorkerNodeGroup } from '../../../contracts/cluster-spec.ts';
+import type { ClusterSpec, RegistryMirrorConfiguration, WorkerNodeGroup } from '../../../contracts/cluster-spec.ts';
 
 /** The port of a registry mirror that names none. */
 export const defaultMirrorPort = '443';
@@ -16,4 +16,13 @@ export function countOfGroup({ count, autoscalingConfiguration: scaling }: Worke
 /** `host:port` of a registry mirror. */
 export function mirrorHost({ endpoint, port }: RegistryMirrorConfiguration): string {
   return `${endpoint}:${port ?? defaultMirrorPort}`;
+}
+
+/** How many machines a cluster is to have, external etcd's not counted. */
+export function machinesOf({ cluster }: Pick<ClusterSpec, 'cluster'>): number {
+  const { controlPlaneConfiguration, workerNodeGroupConfigurations = [] } = cluster.spec;
+  return workerNodeGroupConfigurations.reduce(
+    (sum, group) => sum + countOfGroup(group),
+    controlPlaneConfiguration.count,
+  );
 }

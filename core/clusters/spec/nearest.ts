@@ -1,5 +1,9 @@
+/** Names are shorter; the work grows with the square. */
+const longestWord = 100;
+
 /** The candidate that `word` is most likely a slip of, or undefined when none is near: other case, or about one letter in three. */
 export function nearestWord(word: string, candidates: readonly string[]): string | undefined {
+  if (word.length > longestWord) return undefined;
   const wanted = word.toLowerCase();
   let best: { candidate: string; distance: number } | undefined;
   for (const candidate of candidates) {

@@ -155,7 +155,7 @@ function isNumberOrBoolean(value: unknown): value is number | boolean {
 
 const expectedNames: Record<string, string> = {
   string: 'text',
-  number: 'a number',
+  number: 'a whole number',
   int: 'a whole number',
   boolean: 'true or false',
   object: 'a map of fields',
