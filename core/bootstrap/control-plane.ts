@@ -1,8 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { readFileIfPresent, writeFileAtomically } from '../host/atomic-file.ts';
-import { tryLock } from '../host/lock-file.ts';
 import { createHttpClient } from '../http/client.ts';
 import { acceptsConnections, freePort } from '../server/free-port.ts';
 import type { FindBinary } from './binaries.ts';
@@ -15,6 +13,7 @@ import {
   type ControlPlanePorts,
 } from './control-plane-programs.ts';
 import { daemonLives, lastLogLine, startDaemon, stopDaemon, type Daemon, type DaemonStart } from './daemon.ts';
+import { withFolderLock } from './folder-lock.ts';
 import { writeKubeconfig } from './kubeconfig-file.ts';
 
 export interface ControlPlaneOptions {
@@ -50,7 +49,7 @@ const PORT_TAKEN = /address already in use/i;
 export async function ensureControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { folder } = options;
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  return withLock(folder, async () => {
+  return withFolderLock(folder, async () => {
     if ((await readPorts(folder)) === undefined) {
       await writeControlPlanePki(folder);
       await writePorts(folder, await choosePorts());
@@ -75,7 +74,7 @@ export async function findControlPlane(folder: string): Promise<ControlPlane | u
  */
 export async function stopControlPlane(folder: string, { remove = false } = {}): Promise<void> {
   if ((await readPorts(folder)) !== undefined) {
-    await withLock(folder, async () => {
+    await withFolderLock(folder, async () => {
       // etcd last: what the API server still has to say is written
       for (const name of programs.toReversed()) await stopDaemon({ name, folder });
     });
@@ -182,12 +181,4 @@ async function readPorts(folder: string): Promise<ControlPlanePorts | undefined>
 
 async function writePorts(folder: string, ports: ControlPlanePorts): Promise<void> {
   await writeFileAtomically(join(folder, 'control-plane.json'), `${JSON.stringify(ports)}\n`);
-}
-
-async function withLock<T>(folder: string, work: () => Promise<T>): Promise<T> {
-  for (;;) {
-    const unlock = await tryLock(join(folder, 'lock'));
-    if (unlock !== undefined) return work().finally(unlock);
-    await sleep(100);
-  }
 }

@@ -33,6 +33,11 @@ export interface DaemonStart extends Daemon {
  */
 const RECORDING = 'cat /proc/sys/kernel/random/boot_id /proc/$$/stat >"$0.new" && mv "$0.new" "$0" && exec "$@"';
 
+/** The command line of a program that writes its own record, so that `stopDaemon` finds it whatever becomes of its starter. */
+export function recordedCommand(daemon: Daemon, command: string, args: readonly string[]): [string, string[]] {
+  return ['/bin/sh', ['-c', RECORDING, recordPath(daemon), command, ...args]];
+}
+
 /** Whether the process that was started last still lives; another one that has its pid since does not count. */
 export async function daemonLives(daemon: Daemon): Promise<boolean> {
   const record = await readRecord(daemon);
@@ -54,7 +59,7 @@ export async function launchDaemon(start: DaemonStart): Promise<void> {
   const output = await openLog(start);
   // what an earlier process left would be taken for this one until the new record is there
   await rm(record, { force: true });
-  const child = spawn('/bin/sh', ['-c', RECORDING, record, start.command, ...start.args], {
+  const child = spawn(...recordedCommand(start, start.command, start.args), {
     detached: true,
     stdio: ['ignore', output.fd, output.fd],
     env: start.env,

@@ -1,0 +1,9 @@
+/** How the cluster is made that makes the first one. Every method may be called again at any time. */
+export interface BootstrapDriver {
+  /** Makes it, or finds it. @returns its kubeconfig */
+  ensure(): Promise<string>;
+  /** Runs the controllers whose Deployments are on it, where it has no nodes to do so. */
+  runProviders?(): Promise<void>;
+  /** Ends it, with everything of it; what is not Sealift's own stays. */
+  remove(): Promise<void>;
+}
