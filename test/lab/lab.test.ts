@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { KubernetesObject } from '../../contracts/cluster-spec.ts';
 import { daemonPid } from '../../core/bootstrap/daemon.ts';
 import { openCluster } from '../../core/kubernetes/cluster-access.ts';
 import { waitFor } from '../../core/kubernetes/wait.ts';
@@ -20,6 +21,8 @@ import { plainCluster } from './plain-cluster.ts';
 
 const unavailable = await labUnavailable();
 const one = { namespace: 'lab', name: 'one' };
+/** its API server is a real one from the beginning */
+const two = { namespace: 'lab', name: 'two' };
 const clusterKind = { apiVersion: 'cluster.x-k8s.io/v1beta2', kind: 'Cluster' };
 const machineKind = { ...clusterKind, kind: 'Machine' };
 
@@ -74,14 +77,16 @@ describe.skipIf(unavailable !== undefined)(`a lab of real parts ${unavailable ??
   });
 
   it('makes machines, and the Cluster becomes available', { timeout: 300_000 }, async () => {
+    await lab.expectManagementCluster(two);
     await using cluster = await openCluster(bootstrap.kubeconfig);
+    const size = { version: 'v1.35.4', controlPlanes: 1, workers: 1 };
     await cluster.applyAll([
       { apiVersion: 'v1', kind: 'Namespace', metadata: { name: one.namespace } },
-      ...plainCluster({ ...one, version: 'v1.35.4', controlPlanes: 1, workers: 1 }),
+      ...[one, two].flatMap((wanted) => plainCluster({ ...wanted, ...size })),
     ]);
-    await untilAvailable(bootstrap);
+    await Promise.all([one, two].map((wanted) => untilAvailable(bootstrap, wanted)));
     const machines = await cluster.list(machineKind, { namespace: one.namespace });
-    expect(machines).toHaveLength(2);
+    expect(machines).toHaveLength(4);
   });
 
   it('refuses what the real webhooks refuse', async () => {
@@ -107,6 +112,23 @@ describe.skipIf(unavailable !== undefined)(`a lab of real parts ${unavailable ??
     expect((await cluster.get(definition))?.metadata.uid).toMatch(/^[0-9a-f-]{36}$/);
   });
 
+  it('runs the providers that are installed on a new cluster', { timeout: 300_000 }, async () => {
+    const { kubeconfig } = await lab.placeOf(bootstrap, two);
+    const settings = lab.settings('bootstrap');
+    await (await labClusterctl(settings)).init(kubeconfig, settings.providers);
+    await using cluster = await openCluster(kubeconfig);
+    await waitFor(cluster, {
+      subject: 'providers',
+      watched: [{ apiVersion: 'apps/v1', kind: 'Deployment' }],
+      timeoutMs: 240_000,
+      decide(found) {
+        const available = found.filter((object) => conditionOf(object, 'Available')?.status === 'True');
+        return { done: available.length === 4, detail: `${available.length} are available` };
+      },
+    });
+    expect(await nodesOf({ kubeconfig })).toHaveLength(2);
+  });
+
   it('moves the cluster to itself, and its nodes stay', { timeout: 300_000 }, async () => {
     const before = await nodesOf(place);
     await lab.makeManagementCluster('lab.one', place);
@@ -118,7 +140,7 @@ describe.skipIf(unavailable !== undefined)(`a lab of real parts ${unavailable ??
     await clusterctl.move({ from: bootstrap.kubeconfig, to: place.kubeconfig, namespace });
     await using source = await openCluster(bootstrap.kubeconfig);
     expect(await source.list(machineKind, { namespace })).toEqual([]);
-    await untilAvailable(place);
+    await untilAvailable(place, one);
     expect(await nodesOf(place)).toEqual(before);
     expect(before).toHaveLength(2);
   });
@@ -162,18 +184,22 @@ async function programsBelow(folder: string): Promise<string[]> {
   return found.sort();
 }
 
-async function untilAvailable({ kubeconfig }: ApiServerPlace): Promise<void> {
+async function untilAvailable({ kubeconfig }: ApiServerPlace, wanted: typeof one): Promise<void> {
   await using cluster = await openCluster(kubeconfig);
   await waitFor(cluster, {
-    subject: 'Cluster lab/one',
-    watched: [{ ...clusterKind, ...one }],
+    subject: `Cluster ${wanted.name}`,
+    watched: [{ ...clusterKind, ...wanted }],
     timeoutMs: 240_000,
     decide([object]) {
-      const { conditions = [] } = (object?.['status'] ?? {}) as { conditions?: Condition[] };
-      const available = conditions.find(({ type }) => type === 'Available');
+      const available = conditionOf(object, 'Available');
       return { done: available?.status === 'True', detail: available?.message ?? 'nothing is said yet' };
     },
   });
+}
+
+function conditionOf(object: KubernetesObject | undefined, wanted: string): Condition | undefined {
+  const { conditions = [] } = (object?.['status'] ?? {}) as { conditions?: Condition[] };
+  return conditions.find(({ type }) => type === wanted);
 }
 
 interface Condition {
@@ -182,7 +208,7 @@ interface Condition {
   message?: string;
 }
 
-async function nodesOf({ kubeconfig }: ApiServerPlace): Promise<string[]> {
+async function nodesOf({ kubeconfig }: Pick<ApiServerPlace, 'kubeconfig'>): Promise<string[]> {
   await using cluster = await openCluster(kubeconfig);
   const nodes = await cluster.list({ apiVersion: 'v1', kind: 'Node' });
   return nodes.map(({ metadata }) => `${metadata.name} ${metadata.creationTimestamp}`).sort();

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readCertifiedKey } from '../../core/bootstrap/control-plane-pki.ts';
-import { ensureControlPlane, stopControlPlane } from '../../core/bootstrap/control-plane.ts';
+import { ensureControlPlane, stopControlPlane, type ControlPlane } from '../../core/bootstrap/control-plane.ts';
 import { stopProviders } from '../../core/bootstrap/provider-processes.ts';
 import { writeRepository } from '../../core/cluster-api/repository.ts';
 import { writeFileAtomically } from '../../core/host/atomic-file.ts';
@@ -12,10 +12,12 @@ import { readLocal } from '../../core/sources/read-local.ts';
 import { findTool, temporaryFolder } from '../helpers/paths.ts';
 import { clusterApiReleases } from './components.ts';
 import { startInMemoryCloud, type InMemoryCloud } from './in-memory-cloud.ts';
+import { playKubelet } from './kubelet.ts';
 import {
   controlPlaneFolder,
   ensureManagementCluster,
   findLabBinary,
+  labPrograms,
   providersFolder,
   type ApiServerPlace,
   type ManagementCluster,
@@ -38,6 +40,11 @@ export interface Lab extends AsyncDisposable {
    * @param management where the Cluster is now
    */
   giveRealApiServer(management: ApiServerPlace, cluster: { namespace: string; name: string }): Promise<ApiServerPlace>;
+  /**
+   * The same for a cluster that is still to be made, whoever makes it: whatever providers are installed there run from then on.
+   * @returns how its API server is reached without the imitation before it
+   */
+  expectManagementCluster(cluster: { namespace: string; name: string }): Promise<ApiServerPlace>;
   /** Cluster API on a cluster that `giveRealApiServer` was called for. */
   makeManagementCluster(name: string, place: ApiServerPlace): Promise<ManagementCluster>;
   stop(): Promise<void>;
@@ -75,7 +82,9 @@ export async function startLab(): Promise<Lab> {
     started.add(name);
     return { folder: join(clusters, name), repository, providers, cloud: cloud.socket };
   };
+  const kubelets: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
+    for (const end of kubelets.splice(0)) await end();
     for (const name of started) {
       await stopProviders(providersFolder(join(clusters, name)));
       await stopControlPlane(controlPlaneFolder(join(clusters, name)));
@@ -95,6 +104,15 @@ export async function startLab(): Promise<Lab> {
       await writeForward(controlPlaneFolder(plane), join(cloud.forwards, `${unique}.json`));
       return readPlace(management, { namespace, name }, kubeconfigFile(folder, { namespace, name }));
     },
+    async expectManagementCluster({ namespace, name }) {
+      const own = settings(`${namespace}.${name}`).folder;
+      const plane = await writeForward(controlPlaneFolder(own), join(cloud.forwards, `${namespace}.${name}.json`));
+      const { kubeconfig, url, ca } = plane;
+      const programs = labPrograms(cloud.socket);
+      const options = { folder: providersFolder(own), kubeconfig, server: { url, ca }, programs };
+      kubelets.push(playKubelet({ ...options, findBinary: findLabBinary }));
+      return { kubeconfig, url, ca };
+    },
     makeManagementCluster: (name, place) => ensureManagementCluster(settings(name), place),
     stop,
     [Symbol.asyncDispose]: stop,
@@ -105,10 +123,12 @@ function kubeconfigFile(folder: string, { namespace, name }: { namespace: string
   return join(folder, 'kubeconfigs', `${namespace}.${name}`);
 }
 
-async function writeForward(folder: string, file: string): Promise<void> {
-  const { url, ca } = await ensureControlPlane({ folder, findBinary: findLabBinary, durable: false });
+async function writeForward(folder: string, file: string): Promise<ControlPlane> {
+  const plane = await ensureControlPlane({ folder, findBinary: findLabBinary, durable: false });
+  const { url, ca } = plane;
   const { certificate: cert, key } = await readCertifiedKey(folder, 'admin');
   await writeFileAtomically(file, JSON.stringify({ url, ca, cert, key }));
+  return plane;
 }
 
 /** The kubeconfig that Cluster API made for a cluster, in a file. */

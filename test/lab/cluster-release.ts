@@ -1,0 +1,61 @@
+import { stringify } from 'yaml';
+import { standInForCertManager } from '../../core/cluster-api/repository.ts';
+import { serveRelease, type ServedRelease } from '../helpers/served-release.ts';
+import { clusterApiReleases } from './components.ts';
+
+const digest = `sha256:${'0'.repeat(64)}`;
+const FILES = 'https://release-bucket/artifacts';
+const IMAGES = 'public.ecr.aws/release-container-registry';
+
+/** Kubernetes versions that clusters can be made of, an upgrade apart. */
+export const labVersions = { older: 'v1.34.6', newer: 'v1.35.4' } as const;
+
+/** An EKS Anywhere release, served on this machine, that holds the lab's Cluster API: clusters can be made of its bundle. */
+export async function serveClusterRelease(): Promise<ServedRelease> {
+  const releases = await clusterApiReleases();
+  const fields = ['clusterAPI', 'bootstrap', 'controlPlane', 'docker'];
+  const contents = new Map<string, Uint8Array>();
+  const components = releases.map(({ version, components: manifest, metadata }, index) => {
+    const folder = `${FILES}/${fields[index]}/${version}`;
+    contents.set(`${folder}/components.yaml`, manifest);
+    contents.set(`${folder}/metadata.yaml`, metadata);
+    const uris = { components: { uri: `${folder}/components.yaml` }, metadata: { uri: `${folder}/metadata.yaml` } };
+    return [fields[index], { ...uris, version: `${version}+abcdef1` }] as const;
+  });
+  const certManager = { manifest: { uri: `${FILES}/cert-manager.yaml` }, version: 'v1.20.2+abcdef1' };
+  // the lab has no nodes that cert-manager could run on: webhooks get their certificates from who runs the providers
+  contents.set(certManager.manifest.uri, Buffer.from(standInForCertManager()));
+  const versionsBundles = Object.values(labVersions).map((kubeVersion) => {
+    const minor = kubeVersion.split('.').slice(0, 2).join('.').slice(1);
+    const name = `kubernetes-${minor.replace('.', '-')}-eks-1`;
+    return {
+      kubeVersion: minor,
+      ...Object.fromEntries(components),
+      certManager,
+      eksD: {
+        ...{ name, kubeVersion, channel: minor.replace('.', '-') },
+        kindNode: image('kind-node', kubeVersion),
+        manifestUrl: `https://distro.eks.amazonaws.com/kubernetes-${minor.replace('.', '-')}/${name}.yaml`,
+      },
+    };
+  });
+  const bundles = {
+    apiVersion: 'anywhere.eks.amazonaws.com/v1alpha1',
+    kind: 'Bundles',
+    metadata: { name: 'bundles-1' },
+    spec: { number: 1, cliMinVersion: 'v0.18.0', cliMaxVersion: 'v0.30.0', versionsBundles },
+  };
+  return serveRelease(stringify(bundles, { lineWidth: 0 }), contents);
+}
+
+function image(name: string, tag: string): object {
+  const uri = `${IMAGES}/${name}:${tag}`;
+  return {
+    arch: ['amd64'],
+    description: `Container image for ${name} image`,
+    imageDigest: digest,
+    name,
+    os: 'linux',
+    uri,
+  };
+}
