@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import type { KubernetesObject } from '../../contracts/cluster-spec.ts';
 import { clusterState, conditionText, type ClusterObjects } from './cluster-state.ts';
@@ -163,4 +164,30 @@ describe('the state of a cluster', () => {
     });
     expect(clusterState({ ...healthy(), machineDeployments: [scaling] }).problem).toMatchObject({ message: blocked });
   });
+});
+
+/** Moments of a cluster that Cluster API 1.14.0 made and then upgraded on its in-memory provider, without what is not read. */
+it('says of recorded objects what a person wants to know', async () => {
+  const recorded = new URL('fixtures/recorded-states.json', import.meta.url);
+  const moments = JSON.parse(await readFile(recorded, 'utf8')) as KubernetesObject[][];
+  const details = moments.map((objects) => {
+    const of = (wanted: string): KubernetesObject[] => objects.filter(({ kind }) => kind === wanted);
+    const [cluster] = of('Cluster');
+    const [controlPlane] = of('KubeadmControlPlane');
+    const others = { machineDeployments: of('MachineDeployment'), machines: of('Machine') };
+    const { ready, detail } = clusterState({ cluster: cluster!, controlPlane: controlPlane!, ...others });
+    return `${ready ? 'ready: ' : ''}${detail}`;
+  });
+  expect(details).toMatchInlineSnapshot(`
+    [
+      "control plane 0 of 1 available, workers 0 of 1 available; Machine lab/rec-8dflx: InfrastructureReady is False (NotReady): * VMProvisioned: WaitingForStartupTimeout * NodeProvisioned: WaitingForVMProvisioned * EtcdProvisioned: WaitingForVMProvisioned * APIServerProvisioned: WaitingForVMProvisioned",
+      "control plane 0 of 1 available, workers 0 of 1 available; Machine lab/rec-md-0-g8v4b-xmfpd: InfrastructureReady is False (NotReady): DevMachine status.initialization.provisioned is false",
+      "control plane 1 of 1 available, workers 1 of 1 available; Cluster lab/rec: Available is False (NotAvailable): * WorkersAvailable: * MachineDeployment rec-md-0: 0 available replicas, at least 1 required (spec.strategy.rollout.maxUnavailable is 0, spec.replicas is 1)",
+      "control plane 1 of 1 available, 1 still old, workers 1 of 1 available; Machine lab/rec-8dflx: UpToDate is False (NotUpToDate): * Version v1.34.6, v1.35.4 required",
+      "control plane 1 of 1 available, 1 still old, workers 1 of 1 available; Machine lab/rec-6fpd8: NodeKubeadmLabelsAndTaintsSet is Unknown (InspectionFailed): Waiting for DevMachine to report spec.providerID",
+      "control plane 1 of 1 available, 1 still old, workers 1 of 1 available, 1 still old; Machine lab/rec-8dflx: Deleting is True (WaitingForPreTerminateHook): Waiting for pre-terminate hooks to succeed (hooks: pre-terminate.delete.hook.machine.cluster.x-k8s.io/kcp-cleanup)",
+      "control plane 1 of 1 available, 1 still old, workers 1 of 1 available, 1 still old; KubeadmControlPlane lab/rec: EtcdClusterHealthy is False (NotHealthy): * Machine rec-8dflx: * EtcdMemberHealthy: Etcd doesn't have an etcd member for Node rec-8dflx",
+      "ready: control plane 1 of 1 available, workers 1 of 1 available",
+    ]
+  `);
 });

@@ -86,9 +86,10 @@ type Condition = z.infer<typeof conditionSchema>;
 
 /** They tell of something going on, and are no trouble when they are False. */
 const activities = new Set(['Deleting', 'RollingOut', 'ScalingUp', 'ScalingDown', 'Remediating', 'Updating']);
-/** They only repeat what another condition, or another object's, says. */
+/** They only repeat what another condition, or another object's, says, or follow from it. */
 const summaries =
-  /^(Ready|Available|UpToDate|.*MachinesReady|.*MachinesUpToDate|WorkersAvailable|ControlPlaneAvailable)$/;
+  /^(Ready|Available|UpToDate|.*MachinesReady|.*MachinesUpToDate|WorkersAvailable|ControlPlaneAvailable|(ControlPlane)?Initialized|RemoteConnectionProbe)$/;
+const WAITING = /waiting ?for/i;
 
 /** Sums up what Cluster API says of a cluster; pure. @throws ZodError when the objects are not of API `v1beta2` */
 export function clusterState({ cluster, controlPlane, machineDeployments, machines }: ClusterObjects): ClusterState {
@@ -164,7 +165,7 @@ function machineState(machine: KubernetesObject): MachineState {
 function worst(objects: readonly KubernetesObject[]): FailingCondition | undefined {
   const failing = objects.flatMap((object) =>
     conditionsOf(object)
-      .filter(isFailing)
+      .filter((condition) => isFailing(condition, object.metadata.deletionTimestamp !== undefined))
       .map((condition) => ({ object, condition, rank: rankOf(condition) })),
   );
   // a stable sort: within a rank as given, machines first
@@ -174,15 +175,19 @@ function worst(objects: readonly KubernetesObject[]): FailingCondition | undefin
   return { object: describeObject(first.object), ...first.condition, message };
 }
 
-function isFailing({ type, status, message }: Condition): boolean {
+function isFailing({ type, status, message }: Condition, isLeaving: boolean): boolean {
+  // of what is on its way out only says something what keeps it
+  if (isLeaving) return type === 'Deleting' && status === 'True';
   if (type === 'Paused') return status === 'True';
   if (activities.has(type)) return status === 'True' && message.includes('blocked because');
   return status !== 'True';
 }
 
-function rankOf({ type, status, reason }: Condition): number {
+function rankOf({ type, status, reason, message }: Condition): number {
   if (summaries.test(type)) return 3;
-  if (reason.startsWith('WaitingFor')) return 2;
+  const [cause = ''] = message.split('\n');
+  const isWaiting = WAITING.test(reason) || WAITING.test(activities.has(type) ? message : cause);
+  if (isWaiting || type === 'Deleting') return 2;
   return status === 'Unknown' ? 1 : 0;
 }
 
