@@ -39,22 +39,3 @@ export async function generateCertificates(
   ]);
   return { ca: at('ca.pem'), certificate: at('server.pem'), key: at('server.key') };
 }
-
-/** Makes a client certificate of the authority that `generateCertificates` has left in a folder. @param subject as `/O=group/CN=user` */
-export async function generateClientCertificate(
-  folder: string,
-  subject: string,
-): Promise<Pick<Certificates, 'certificate' | 'key'>> {
-  const openssl = await requireTool('openssl');
-  const at = (name: string): string => join(folder, name);
-  await runOk(openssl, [
-    ...['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', subject],
-    ...['-keyout', at('client.key'), '-out', at('client.csr')],
-  ]);
-  await writeFile(at('client.ext'), 'extendedKeyUsage=clientAuth\n');
-  await runOk(openssl, [
-    ...['x509', '-req', '-in', at('client.csr'), '-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-CAcreateserial'],
-    ...['-days', '2', '-extfile', at('client.ext'), '-out', at('client.pem')],
-  ]);
-  return { certificate: at('client.pem'), key: at('client.key') };
-}

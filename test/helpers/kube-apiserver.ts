@@ -1,9 +1,15 @@
-import { generateKeyPairSync } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { stringify } from 'yaml';
-import { generateCertificates, generateClientCertificate } from './certificates.ts';
+import { pkiPath, writeControlPlanePki } from '../../core/bootstrap/control-plane-pki.ts';
+import {
+  apiServerArguments,
+  etcdArguments,
+  type ControlPlaneLayout,
+  type ControlPlanePorts,
+} from '../../core/bootstrap/control-plane-programs.ts';
+import { acceptsConnections } from '../../core/server/free-port.ts';
 import { findTool, requireTool, temporaryFolder } from './paths.ts';
 import { onFreePorts, startProcess, type RunningProcess } from './processes.ts';
 
@@ -49,18 +55,12 @@ export async function startKubeApiserver(): Promise<KubeApiserver> {
     await folder.remove();
   };
   try {
-    const { ca, certificate, key } = await generateCertificates(folder.path);
-    const client = await generateClientCertificate(folder.path, '/O=system:masters/CN=admin');
     const at = (name: string): string => join(folder.path, name);
+    await writeControlPlanePki(folder.path);
     await writeFile(at('tokens.csv'), `${tokens.admin},root,1,system:masters\n${tokens.nobody},nobody,2\n`);
-    const pair = generateKeyPairSync('ec', {
-      namedCurve: 'P-256',
-      publicKeyEncoding: { type: 'spki', format: 'pem' },
-      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-    });
-    await Promise.all([writeFile(at('sa.key'), pair.privateKey), writeFile(at('sa.pub'), pair.publicKey)]);
+    const ca = pkiPath(folder.path, 'ca.crt');
     const agent = new Agent({ connect: { ca: await readFile(ca, 'utf8') } });
-    const etcd = await startEtcd(at('etcd'));
+    const etcd = await startEtcd(folder.path);
     started.push(etcd.process);
     const send = sender(agent, () => url);
     let url = '';
@@ -69,14 +69,8 @@ export async function startKubeApiserver(): Promise<KubeApiserver> {
       const running = await startProcess({
         command: await requireTool('kube-apiserver'),
         args: [
-          `--etcd-servers=${etcd.url}`,
-          ...['--bind-address=127.0.0.1', '--advertise-address=127.0.0.1', `--secure-port=${port}`],
-          ...[`--tls-cert-file=${certificate}`, `--tls-private-key-file=${key}`, `--client-ca-file=${ca}`],
-          ...[`--token-auth-file=${at('tokens.csv')}`, '--authorization-mode=RBAC', `--cert-dir=${at('certs')}`],
-          ...['--service-account-issuer=https://kubernetes.default.svc', `--service-account-key-file=${at('sa.pub')}`],
-          ...[`--service-account-signing-key-file=${at('sa.key')}`, '--service-cluster-ip-range=10.0.0.0/24'],
-          // no controller makes tokens, and 127.0.0.1 is no address that endpoints may have
-          ...['--disable-admission-plugins=ServiceAccount', '--endpoint-reconciler-type=none', '--profiling=false'],
+          ...apiServerArguments(layoutOf(folder.path, { ...etcd.ports, apiServer: port })),
+          `--token-auth-file=${at('tokens.csv')}`,
         ],
         ready: async () => (await send('GET', '/readyz')).statusCode === 200,
         readyTimeoutMs: 120_000,
@@ -105,8 +99,8 @@ export async function startKubeApiserver(): Promise<KubeApiserver> {
     return {
       url,
       kubeconfig: await writeKubeconfig('admin.kubeconfig', {
-        'client-certificate': client.certificate,
-        'client-key-data': (await readFile(client.key)).toString('base64'),
+        'client-certificate': pkiPath(folder.path, 'admin.crt'),
+        'client-key-data': (await readFile(pkiPath(folder.path, 'admin.key'))).toString('base64'),
       }),
       tokenKubeconfig: (user, token = tokens[user]) => writeKubeconfig(`${user}-token.kubeconfig`, { token }),
       create,
@@ -127,23 +121,20 @@ export async function startKubeApiserver(): Promise<KubeApiserver> {
   }
 }
 
-async function startEtcd(data: string): Promise<{ url: string; process: RunningProcess }> {
+async function startEtcd(folder: string): Promise<{ ports: EtcdPorts; process: RunningProcess }> {
   const command = await requireTool('etcd');
-  return onFreePorts(2, async ([client = 0, peer = 0]) => {
-    const url = `http://127.0.0.1:${client}`;
-    const peers = `http://127.0.0.1:${peer}`;
-    const args = [
-      ...['--name=test', `--data-dir=${data}`, '--unsafe-no-fsync', '--log-level=warn'],
-      ...[`--listen-client-urls=${url}`, `--advertise-client-urls=${url}`],
-      ...[`--listen-peer-urls=${peers}`, `--initial-advertise-peer-urls=${peers}`, `--initial-cluster=test=${peers}`],
-    ];
-    const ready = async (): Promise<boolean> => {
-      const { statusCode, body } = await request(`${url}/health`);
-      await body.dump();
-      return statusCode === 200;
-    };
-    return { url, process: await startProcess({ command, args, ready }) };
+  return onFreePorts(2, async ([etcd = 0, etcdPeer = 0]) => {
+    const ports = { etcd, etcdPeer };
+    const args = etcdArguments(layoutOf(folder, { ...ports, apiServer: 0 }));
+    return { ports, process: await startProcess({ command, args, ready: () => acceptsConnections(etcd) }) };
   });
+}
+
+type EtcdPorts = Pick<ControlPlanePorts, 'etcd' | 'etcdPeer'>;
+
+/** That of a bootstrap cluster, whose programs these are; the third of them is not started. */
+function layoutOf(folder: string, ports: Omit<ControlPlanePorts, 'controllerManager'>): ControlPlaneLayout {
+  return { folder, ports: { ...ports, controllerManager: 0 }, durable: false };
 }
 
 type Send = (
