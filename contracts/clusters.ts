@@ -105,6 +105,9 @@ export interface ClusterOperationInput {
   hostTaskQueue?: string;
 }
 
+/** A cluster by its part in the operation; `self` is the one that is made, upgraded or deleted. */
+export type ClusterPlace = 'bootstrap' | 'management' | 'self';
+
 export interface ContentSource {
   /** a bundle that `export artifacts` made, and its identity */
   bundle?: { path: string; digest: Digest };
@@ -115,8 +118,10 @@ export interface ContentSource {
 /** processes: etcd, kube-apiserver and controllers as processes of this machine; kubeconfig: a cluster that is there. */
 export type BootstrapChoice = { driver: 'processes' } | { driver: 'kubeconfig'; kubeconfig: string };
 
+export type ClusterOperationName = 'create-cluster';
+
 export interface ClusterOperationResult {
-  kind: 'create-cluster' | 'upgrade-cluster' | 'delete-cluster';
+  kind: ClusterOperationName | 'upgrade-cluster' | 'delete-cluster';
   name: string;
   role: ClusterRole;
   provider: string;

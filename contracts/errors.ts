@@ -102,6 +102,11 @@ export const errorKinds = {
     exitCode: 5,
     meaning: 'a validation found what would make the operation fail; each finding is listed',
   },
+  MoveIncomplete: {
+    disposition: 'mendable',
+    exitCode: 5,
+    meaning: 'clusters were moved to another management cluster, and not all of their objects are there',
+  },
   ContentMissing: {
     disposition: 'mendable',
     exitCode: 5,

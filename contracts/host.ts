@@ -1,6 +1,8 @@
 import type { Digest } from './descriptor.ts';
 import type { BillItem, BillOfMaterials, SourceContents } from './bill-of-materials.ts';
 import type { Problem } from './errors.ts';
+import type { ClusterSpec } from './cluster-spec.ts';
+import type { Finding } from './clusters.ts';
 import type { ExportConfig } from './export-config.ts';
 import type { NodeCheckRequest, NodeFinding } from './node-check.ts';
 import type { RegistryOptions } from './run-options.ts';
@@ -18,6 +20,7 @@ export interface SealiftHost {
   sources: SourceCatalogue;
   bundles: BundleTools;
   nodeConfigs: NodeConfigs;
+  clusters: ClusterTools;
   /** the codecs that worker and client both use for payloads: none, unless a key is configured */
   payloadCodecs(): Promise<PayloadCodec[]>;
   doctor(): Promise<DoctorFinding[]>;
@@ -29,6 +32,17 @@ export interface SealiftHost {
   };
   /** Serves bundles over HTTP until stopped. @throws SealiftError BundleCorrupt, BundleUnsafe, FileMissing, InvalidInput */
   serve(options: ServeOptions, events: ServeEvents): Promise<RunningServe>;
+}
+
+/** What the command line knows of cluster specifications. */
+export interface ClusterTools {
+  /**
+   * Reads a specification and looks for all that is wrong in it; asks nobody.
+   * @param path absolute
+   * @returns the specification when it can be understood, and what was found
+   * @throws SealiftError FileMissing
+   */
+  readSpec(path: string): Promise<{ spec?: ClusterSpec; findings: Finding[] }>;
 }
 
 /** Temporal's payload codec, as `@temporalio/common` has it; contracts import nothing. */

@@ -78,7 +78,6 @@ export interface NodeImages {
   kubernetesRepository: string;
   etcd: { repository: string; tag: string };
   coreDns: { repository: string; tag: string };
-  pause: string;
   /** absent where the provider brings its own load balancer */
   kubeVip?: string;
 }
@@ -90,6 +89,16 @@ export interface CapiProvider {
   namespace: string;
   /** variables of its component manifests; values may be secrets */
   env: Record<string, string>;
+  /** the programs in its images, by the image's name, for a bootstrap cluster that has no nodes to run images */
+  programs: Record<string, ProviderProgram>;
+}
+
+/** The program that is in a provider's image. */
+export interface ProviderProgram {
+  /** its file name, e.g. `capi-core` */
+  binary: string;
+  /** variables beyond those of the Deployment */
+  env?: Record<string, string>;
 }
 
 /** One thing that an upgrade rolls. */
@@ -133,12 +142,6 @@ export interface ProviderContext {
   scratch: string;
   /** absolute path of the hardware list (bare metal) */
   hardwareCsv?: string;
-  /** Runs a program; secrets go through `env`, never through arguments. @throws SealiftError ToolMissing, ToolFailed */
-  run(
-    command: string,
-    args: readonly string[],
-    options?: { env?: Record<string, string>; input?: string },
-  ): Promise<string>;
   /** Tells that something goes on; called at least every few seconds by what waits. @throws when the operation was cancelled */
   alive(detail: string): void;
   warn(message: string): void;

@@ -7,6 +7,7 @@ attributes='
 SealiftOperation Keyword
 SealiftDistribution Keyword
 SealiftRegistry Keyword
+SealiftCluster Keyword
 SealiftPhase Keyword
 SealiftParked Bool
 '

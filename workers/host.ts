@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type {
+  ClusterTools,
   HostPaths,
   LocalWorkers,
   RunningWorker,
@@ -7,13 +8,14 @@ import type {
   SourceCatalogue,
   TemporalTarget,
 } from '../contracts/host.ts';
+import type { NodeConfigs } from '../contracts/node-configs.ts';
 import { hostTaskQueue } from '../contracts/task-queues.ts';
 import { hostId } from '../core/host/host-id.ts';
 import { hostPaths } from '../core/host/paths.ts';
 import { spawnWorker } from '../core/host/spawn-worker.ts';
 import { isDeadWorker } from '../core/host/worker-identity.ts';
 import { workerRegistry } from '../core/host/worker-registry.ts';
-import { isFolder, readStart } from '../core/sources/read-local.ts';
+import { isFolder, readLocal, readStart } from '../core/sources/read-local.ts';
 import { createEmbeddedServer } from '../core/server/embedded-server.ts';
 
 /** The folder that holds bin/ and tools/: one up from workers/, two up when this runs from dist/workers. */
@@ -44,16 +46,8 @@ export function createHost(env: NodeJS.ProcessEnv = process.env): SealiftHost {
         return verifyBundle(path, { ...options, configDir: paths.config, env }, progress);
       },
     },
-    nodeConfigs: {
-      async generators() {
-        const { generators } = await import('./node-configs.ts');
-        return generators();
-      },
-      async write(asked, warn) {
-        const { writeNodeConfig } = await import('./node-configs.ts');
-        return writeNodeConfig(asked, { configDir: paths.config, env }, warn);
-      },
-    },
+    nodeConfigs: nodeConfigTools(paths, env),
+    clusters: clusterSpecs,
     async payloadCodecs() {
       const { payloadCodecs } = await import('./codec.ts');
       return payloadCodecs(env);
@@ -79,6 +73,27 @@ export function createHost(env: NodeJS.ProcessEnv = process.env): SealiftHost {
     },
   };
 }
+
+function nodeConfigTools(paths: HostPaths, env: NodeJS.ProcessEnv): NodeConfigs {
+  return {
+    async generators() {
+      const { generators } = await import('./node-configs.ts');
+      return generators();
+    },
+    async write(asked, warn) {
+      const { writeNodeConfig } = await import('./node-configs.ts');
+      return writeNodeConfig(asked, { configDir: paths.config, env }, warn);
+    },
+  };
+}
+
+const clusterSpecs: ClusterTools = {
+  async readSpec(path) {
+    const { readClusterSpec } = await import('../core/clusters/spec/read-spec.ts');
+    const { providers } = await import('../plugins/providers/index.ts');
+    return readClusterSpec(path, await readLocal(path, 'local'), providers);
+  },
+};
 
 function localWorkers(paths: HostPaths, env: NodeJS.ProcessEnv): LocalWorkers {
   const registry = workerRegistry(paths);

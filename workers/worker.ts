@@ -10,6 +10,7 @@ import {
 } from '@temporalio/worker';
 import type { HostPaths, RunningWorker, TemporalTarget } from '../contracts/host.ts';
 import { hostTaskQueue, sharedTaskQueue } from '../contracts/task-queues.ts';
+import { createClusterActivities } from '../activities/clusters/index.ts';
 import { createExportActivities } from '../activities/export/index.ts';
 import { createHostActivities } from '../activities/host/index.ts';
 import { createImportActivities } from '../activities/import/index.ts';
@@ -22,6 +23,7 @@ import { createRemotes } from '../core/oci/remotes.ts';
 import { MoverPool } from '../core/transfer/pool.ts';
 import { WorkFolder } from '../core/transfer/work-folder.ts';
 import { sourceNamed } from '../plugins/sources/index.ts';
+import { clusterTools } from './cluster-tools.ts';
 import { payloadCodecs } from './codec.ts';
 import { runUntil, serveHostQueue } from './host-queue.ts';
 
@@ -94,6 +96,7 @@ function createActivities(paths: HostPaths, queue: string, pool: MoverPool, bund
         return new WorkFolder(`${state}/imports/${hexOf(bundle).slice(0, 12)}-${place}`);
       },
     }),
+    ...createClusterActivities(clusterTools(paths, env)),
   };
 }
 

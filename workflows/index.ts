@@ -1,2 +1,3 @@
+export { createCluster } from './create-cluster.ts';
 export { exportArtifacts } from './export-artifacts.ts';
 export { importArtifacts } from './import-artifacts.ts';

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
-import type { ExportArtifactsInput, ImportArtifactsInput } from '../../contracts/operations.ts';
+import type { ClusterOperationInput } from '../../contracts/clusters.ts';
+import type { ExportArtifactsInput, ImportArtifactsInput, OperationName } from '../../contracts/operations.ts';
 
 /**
  * What tells two exports to the same output apart: everything asked for, and the content of the local input files, but not
@@ -20,6 +21,12 @@ export async function exportInputDigest(input: ExportArtifactsInput): Promise<st
 export function importInputDigest(input: ImportArtifactsInput): string {
   const { concurrency: _c, onFailure: _o, hostTaskQueue: _h, input: _i, ...asked } = input;
   return digestOf(asked);
+}
+
+/** What tells two operations on one cluster apart: also which one it is, since they share a name, and what the specification says. */
+export async function clusterInputDigest(name: OperationName, input: ClusterOperationInput): Promise<string> {
+  const { onFailure: _o, hostTaskQueue: _h, specFile, content, ...asked } = input;
+  return digestOf({ operation: name, ...asked, content: content.bundle?.digest, specification: await contentDigest(specFile) });
 }
 
 async function contentDigest(file: string): Promise<string> {

@@ -23,3 +23,10 @@ export function layOutOperationId(bundle: Digest, hostTaskQueue: string, folders
     .digest('hex');
   return `import/${bundle.slice('sha256:'.length, 'sha256:'.length + 12)}/${basename(folders[0]!)}-${place.slice(0, 8)}`;
 }
+
+/** Workflow id of whatever changes a cluster: one thing is done to it at a time. */
+export function clusterOperationId(managementCluster: string | undefined, name: string): string {
+  return managementCluster === undefined || managementCluster === name
+    ? `cluster/${name}`
+    : `cluster/${managementCluster}/${name}`;
+}

@@ -5,6 +5,11 @@ export function collect(value: string, earlier: string[] | undefined): string[] 
   return [...(earlier ?? []), value];
 }
 
+/** For repeatable options whose values are lists separated by commas. */
+export function collectCommaLists(value: string, earlier: string[] | undefined): string[] {
+  return [...(earlier ?? []), ...value.split(',').filter((part) => part !== '')];
+}
+
 /** For repeatable `KEY=VALUE` options. The value may hold `=`. @throws InvalidArgumentError, also when a key is given twice */
 export function collectPairs(value: string, earlier: Record<string, string> | undefined): Record<string, string> {
   const split = value.indexOf('=');

@@ -126,8 +126,11 @@ function unreadable(subject: string, cause: Error): SealiftError {
   });
 }
 
-/** clusterctl asks whether an Issuer and a Certificate can be created, and nothing more. */
-function standInForCertManager(): string {
+/**
+ * cert-manager's kinds without cert-manager: clusterctl asks whether an Issuer and a Certificate can be created, and nothing
+ * more. For clusters without nodes.
+ */
+export function standInForCertManager(): string {
   const definition = (kind: string, plural: string): object => ({
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',

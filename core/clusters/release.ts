@@ -145,7 +145,6 @@ async function nodeImages(bundle: Bundle, { eksD, vSphere, tinkerbell }: Version
     kubernetesRepository: splitTag(imageNamed('kube-apiserver')).repository.replace(/\/[^/]+$/, ''),
     etcd: splitTag(imageNamed('etcd')),
     coreDns: splitTag(imageNamed('coredns')),
-    pause: imageNamed('pause'),
     ...kubeVip(vSphere ?? tinkerbell),
   };
 }

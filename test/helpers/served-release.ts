@@ -18,8 +18,14 @@ export interface ServedRelease extends AsyncDisposable {
   pullFrom: string[];
 }
 
-/** Fills a registry and a file server from a Bundles manifest, and says how Sealift reaches them. */
-export async function serveRelease(bundlesYaml: string): Promise<ServedRelease> {
+/**
+ * Fills a registry and a file server from a Bundles manifest, and says how Sealift reaches them.
+ * @param contents what some of its URLs hold; other files are made up
+ */
+export async function serveRelease(
+  bundlesYaml: string,
+  contents: ReadonlyMap<string, Uint8Array> = new Map(),
+): Promise<ServedRelease> {
   const folder = await temporaryFolder('release');
   const registry = await startRegistry({ kind: 'distribution' });
   const filesFolder = join(folder.path, 'files');
@@ -29,7 +35,7 @@ export async function serveRelease(bundlesYaml: string): Promise<ServedRelease> 
     await folder.remove();
   };
   try {
-    const filled = await fillFromBundles(bundlesYaml, { registry: registry.url, filesFolder });
+    const filled = await fillFromBundles(bundlesYaml, { registry: registry.url, filesFolder, contents });
     const manifest = join(folder.path, 'bundles.yaml');
     await writeFile(manifest, filled.bundlesYaml);
     const pullFrom = pullFromOptions(filled, registry.url, files.url);

@@ -13,6 +13,8 @@ export interface UpstreamTarget {
   registry: RegistryAccess | string;
   /** files land at `<filesFolder>/<host>/<path>` */
   filesFolder: string;
+  /** what these URLs hold; other files are made up */
+  contents?: ReadonlyMap<string, Uint8Array>;
 }
 
 export interface FilledUpstream {
@@ -39,7 +41,7 @@ export async function fillFromBundles(bundlesYaml: string, target: UpstreamTarge
   const access = typeof target.registry === 'string' ? { url: target.registry } : target.registry;
   const pusher = await createPusher(access);
   try {
-    const upstream = new Upstream(pusher, target.filesFolder);
+    const upstream = new Upstream(pusher, target.filesFolder, target.contents ?? new Map());
     const document = parse(bundlesYaml) as Node;
     await upstream.fill(document);
     return {
@@ -72,10 +74,12 @@ class Upstream {
   #nextLane = 0;
   readonly #pusher: Pusher;
   readonly #folder: string;
+  readonly #contents: ReadonlyMap<string, Uint8Array>;
 
-  constructor(pusher: Pusher, folder: string) {
+  constructor(pusher: Pusher, folder: string, contents: ReadonlyMap<string, Uint8Array>) {
     this.#pusher = pusher;
     this.#folder = folder;
+    this.#contents = contents;
   }
 
   /** Walks a manifest and makes everything it names; digests and checksums are put right in place. */
@@ -136,7 +140,7 @@ class Upstream {
 
   #file(
     url: string,
-    make: () => Promise<Uint8Array> = () => Promise.resolve(fileFor(url)),
+    make: () => Promise<Uint8Array> = () => Promise.resolve(this.#contents.get(url) ?? fileFor(url)),
   ): Promise<Required<Checksums>> {
     return once(this.files, url, async () => {
       const content = await make();

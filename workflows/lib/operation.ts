@@ -163,6 +163,17 @@ export class Operation {
   }
 
   /**
+   * Runs a phase that nothing after it can do without.
+   * @throws ApplicationFailure with `--on-failure fail` when it failed
+   */
+  async inPhase<T>(phase: OperationPhase, run: () => Promise<T>): Promise<T> {
+    this.phase(phase);
+    const result = await this.step(run);
+    this.failIfAnyFailed();
+    return result!;
+  }
+
+  /**
    * Runs a skippable step for every batch, `width` at a time; one that is parked leaves its place to the next. When one
    * fails for good the others are cancelled, and have ended before this throws.
    */

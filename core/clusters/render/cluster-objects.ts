@@ -6,11 +6,11 @@ import type {
   WorkerNodeGroup,
 } from '../../../contracts/cluster-spec.ts';
 import type { RenderRequest } from '../../../contracts/provider-plugin.ts';
+import { countOfGroup, nameOfGroup } from '../spec/defaults.ts';
 import { mirroredImages, type NodeFile } from './mirror.ts';
 import { CLUSTER_NAME_LABEL, CLUSTER_NAMESPACE, capiVersions, contractReference, templateObject } from './names.ts';
 import { nodeSetup } from './node-setup.ts';
 
-const DEFAULT_WORKERS = 1;
 /** As EKS Anywhere: room for one machine more while control planes are replaced one by one. */
 const MAX_SURGE = 1;
 
@@ -47,8 +47,8 @@ export interface Infrastructure {
 export function renderCluster(request: RenderRequest, infrastructure: Infrastructure): KubernetesObject[] {
   const { spec } = request;
   const controlPlane = renderControlPlane(request, infrastructure);
-  const workers = (spec.cluster.spec.workerNodeGroupConfigurations ?? []).flatMap((group) =>
-    renderWorkers(request, infrastructure, group),
+  const workers = (spec.cluster.spec.workerNodeGroupConfigurations ?? []).flatMap((group, index) =>
+    renderWorkers(request, infrastructure, group, nameOfGroup(group, index) ?? `group-${index}`),
   );
   const { clusterNetwork } = spec.cluster.spec;
   const cluster: KubernetesObject = {
@@ -111,9 +111,10 @@ function renderWorkers(
   request: RenderRequest,
   infrastructure: Infrastructure,
   group: WorkerNodeGroup,
+  groupName: string,
 ): KubernetesObject[] {
   const { spec } = request;
-  const name = `${spec.name}-${group.name}`;
+  const name = `${spec.name}-${groupName}`;
   const machine = machineOf(spec, group.machineGroupRef?.name);
   const template = machineTemplate(infrastructure, name, machine, 'worker');
   const { files, preKubeadmCommands } = nodeSetup(spec, infrastructure.localAddresses);
@@ -135,7 +136,7 @@ function renderWorkers(
       spec: {
         clusterName: spec.name,
         // with autoscaling the number is the autoscaler's to change
-        ...(group.autoscalingConfiguration === undefined ? { replicas: group.count ?? DEFAULT_WORKERS } : {}),
+        ...(group.autoscalingConfiguration === undefined ? { replicas: countOfGroup(group) } : {}),
         rollout: {
           strategy: {
             type: 'RollingUpdate',
@@ -179,7 +180,10 @@ function nodeRegistration(
   const all = { ...kubeletArguments, ...(nodeLabels.length === 0 ? {} : { 'node-labels': nodeLabels.join(',') }) };
   return {
     criSocket: 'unix:///var/run/containerd/containerd.sock',
-    kubeletExtraArgs: Object.entries(all).map(([name, value]) => ({ name, value })),
+    ...nonEmpty(
+      'kubeletExtraArgs',
+      Object.entries(all).map(([name, value]) => ({ name, value })),
+    ),
     ...(nodeName === undefined ? {} : { name: nodeName }),
     ...(taints === undefined ? {} : { taints }),
   };

@@ -3,10 +3,10 @@ import type { NodeImages } from '../../../contracts/provider-plugin.ts';
 import type { GeneratedFile } from '../../../contracts/source-plugin.ts';
 import { mirrorHosts } from '../../node-config/hosts-toml.ts';
 import { namespaceOf } from '../../oci/rewrite.ts';
+import { mirrorHost } from '../spec/defaults.ts';
 import { CLUSTER_NAME_LABEL, CLUSTER_NAMESPACE } from './names.ts';
 
 const CERTIFICATES_ON_NODE = '/etc/containerd/certs.d';
-const DEFAULT_PORT = '443';
 /** What EKS Anywhere maps when a cluster names no registry itself. */
 const DEFAULT_ORIGIN = 'public.ecr.aws';
 
@@ -14,11 +14,6 @@ const DEFAULT_ORIGIN = 'public.ecr.aws';
 export type NodeFile = { path: string; owner: string; permissions: string } & (
   { content: string } | { contentFrom: { secret: { name: string; key: string } } }
 );
-
-/** `host[:port]`, without the port that https has anyway. */
-export function mirrorHost({ endpoint, port = DEFAULT_PORT }: RegistryMirrorConfiguration): string {
-  return port === DEFAULT_PORT ? endpoint : `${endpoint}:${port}`;
-}
 
 /** An image as nodes pull it from the mirror: the mapped namespace and the original path. */
 export function mirroredReference(reference: string, mirror: RegistryMirrorConfiguration | undefined): string {
@@ -37,7 +32,6 @@ export function mirroredImages(images: NodeImages, mirror: RegistryMirrorConfigu
     kubernetesRepository: at(images.kubernetesRepository),
     etcd: { ...etcd, repository: at(etcd.repository) },
     coreDns: { ...coreDns, repository: at(coreDns.repository) },
-    pause: at(images.pause),
     ...(kubeVip === undefined ? {} : { kubeVip: at(kubeVip) }),
   };
 }

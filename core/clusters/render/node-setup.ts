@@ -1,5 +1,6 @@
 import type { ClusterSpec } from '../../../contracts/cluster-spec.ts';
-import { mirrorFiles, mirrorHost, type NodeFile } from './mirror.ts';
+import { mirrorHost } from '../spec/defaults.ts';
+import { mirrorFiles, type NodeFile } from './mirror.ts';
 
 /** What every node of a cluster gets beside Kubernetes itself, in the words of a KubeadmConfig. */
 export interface NodeSetup {

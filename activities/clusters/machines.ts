@@ -1,0 +1,74 @@
+import type { ClusterOperationName, ClusterOperationResult, ClusterPlace } from '../../contracts/clusters.ts';
+import { applyCluster } from '../../core/clusters/apply.ts';
+import { awaitCluster, readClusterState } from '../../core/clusters/await.ts';
+import { kubeconfigOf } from '../../core/clusters/kubeconfig.ts';
+import { moveClusters, settleMove } from '../../core/clusters/move.ts';
+import { nodesOf } from '../../core/clusters/nodes.ts';
+import { machinesOf } from '../../core/clusters/spec/defaults.ts';
+import type { ClusterState } from '../../core/kubernetes/cluster-state.ts';
+import { runActivity } from '../lib/run.ts';
+import { machineProgress, type ClusterDependencies, type ClusterTools, type Step, type StepOn } from './tools.ts';
+
+/** Steps that make a cluster's machines, and say who owns them. */
+export function machineActivities(deps: ClusterDependencies, tools: ClusterTools) {
+  return {
+    applyCluster: ({ input, on }: StepOn) =>
+      runActivity('apply cluster', async (hooks) => {
+        const making = await tools.making(input, hooks);
+        await making.provider.prepareAssets(making.spec, making.context);
+        await using cluster = await tools.clusterAt(input, on);
+        await applyCluster(making, cluster, hooks.signal);
+      }),
+    /** Waits for every machine, and keeps the kubeconfig of the cluster that they make. */
+    awaitCluster: ({ input, on }: StepOn) =>
+      runActivity('wait for cluster', async ({ signal, report }) => {
+        const workspace = deps.workspace(input);
+        const { spec } = await workspace.readValidated();
+        await using cluster = await tools.clusterAt(input, on);
+        const told = (state: ClusterState): void => report(machineProgress(state));
+        const { timeouts } = input;
+        await awaitCluster({ spec, machines: machinesOf(spec), timeouts, report: told, signal }, cluster);
+        await workspace.writeKubeconfig('self', await kubeconfigOf(spec.name, cluster));
+      }),
+    moveCluster: ({ input, from, to }: Step & { from: ClusterPlace; to: ClusterPlace }) =>
+      runActivity('move cluster', async (hooks) => {
+        const { provider, spec, context, workspace } = await tools.making(input, hooks);
+        await using source = await tools.clusterAt(input, from);
+        await using target = await tools.clusterAt(input, to);
+        await provider.preMove(spec, source, context);
+        await moveClusters(await tools.moveRequest(workspace, { source, target, from, to }, hooks));
+        await provider.postMove(spec, target, context);
+      }),
+    /** After a creation that is given up: nothing stays paused, and a bootstrap cluster only where it knows of machines. */
+    discardCreate: ({ input }: Step) =>
+      runActivity('discard create', async (hooks) => {
+        const workspace = deps.workspace(input);
+        if (input.role !== 'management' || !(await workspace.hasKubeconfig('bootstrap'))) return;
+        await using source = await tools.clusterAt(input, 'bootstrap');
+        if (await workspace.hasKubeconfig('self')) {
+          await using target = await tools.clusterAt(input, 'self');
+          const move = { source, target, from: 'bootstrap', to: 'self' } as const;
+          await settleMove(await tools.moveRequest(workspace, move, hooks));
+        }
+        const keeps = input.keepBootstrap || (await readClusterState(input.name, source)) !== undefined;
+        if (!keeps) await deps.bootstrap(input, undefined).remove();
+      }),
+    /** Says what there is now. */
+    describeCluster: ({ input, kind }: Step & { kind: ClusterOperationName }) =>
+      runActivity('describe cluster', async (): Promise<ClusterOperationResult> => {
+        const workspace = deps.workspace(input);
+        const { spec, kubernetesVersion } = await workspace.readValidated();
+        await using cluster = await tools.clusterAt(input, 'self');
+        return {
+          kind,
+          name: spec.name,
+          role: input.role,
+          provider: spec.provider,
+          kubernetesVersion,
+          kubeconfig: workspace.kubeconfig('self'),
+          nodes: await nodesOf(cluster),
+          warnings: [],
+        };
+      }),
+  };
+}

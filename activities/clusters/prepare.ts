@@ -1,0 +1,60 @@
+import type { ClusterOperation } from '../../contracts/provider-plugin.ts';
+import { installClusterApi } from '../../core/clusters/install-capi.ts';
+import { validateCluster } from '../../core/clusters/validate.ts';
+import { openCluster } from '../../core/kubernetes/cluster-access.ts';
+import { runActivity } from '../lib/run.ts';
+import {
+  providerNamed,
+  releaseOf,
+  type ClusterDependencies,
+  type ClusterTools,
+  type Step,
+  type StepOn,
+} from './tools.ts';
+
+/** Steps before there is a machine. */
+export function preparationActivities(deps: ClusterDependencies, tools: ClusterTools) {
+  return {
+    /** Finds all that would go wrong, and keeps the specification for the phases to come. */
+    validateCluster: ({ input, operation }: Step & { operation: ClusterOperation }) =>
+      runActivity('validate', async (hooks) => {
+        const context = tools.contextOf(input, hooks);
+        await using management = input.kubeconfig === undefined ? undefined : await openCluster(input.kubeconfig);
+        const { spec, warnings } = await validateCluster({
+          operation,
+          specFile: input.specFile,
+          providers: deps.providers,
+          skip: input.skipValidations,
+          context,
+          ...(management === undefined ? {} : { management }),
+        });
+        const provider = providerNamed(deps.providers, spec.provider);
+        const { kubernetesVersion } = await releaseOf(input, { spec }, provider, context);
+        // --kubeconfig may have said what the specification leaves open
+        await deps.workspace(input).writeValidated({ spec: { ...spec, role: input.role }, kubernetesVersion });
+        return { warnings };
+      }),
+    ensureBootstrap: ({ input }: Step) =>
+      runActivity('create bootstrap cluster', async () => {
+        const kubeconfig = await deps.bootstrap(input, undefined).ensure();
+        await deps.workspace(input).writeKubeconfig('bootstrap', kubeconfig);
+      }),
+    /** Brings Cluster API's controllers onto a cluster and waits until they work. */
+    installCapi: ({ input, on }: StepOn) =>
+      runActivity('install Cluster API', async (hooks) => {
+        const making = await tools.making(input, hooks);
+        const { provider, spec, context, workspace } = making;
+        await using cluster = await tools.clusterAt(input, on);
+        const driver = on === 'bootstrap' ? deps.bootstrap(input, provider.capi(spec, context)) : undefined;
+        const installation = {
+          ...making,
+          clusterctl: await deps.findBinary('clusterctl'),
+          folder: workspace.clusterctl(on),
+          ...(driver === undefined ? {} : { driver }),
+        };
+        await installClusterApi(installation, cluster, hooks.signal);
+      }),
+    deleteBootstrap: ({ input }: Step) =>
+      runActivity('delete bootstrap cluster', () => deps.bootstrap(input, undefined).remove()),
+  };
+}

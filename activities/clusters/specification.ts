@@ -1,0 +1,26 @@
+import { version } from '../../contracts/version.ts';
+import { specDefinitions, specObjects } from '../../core/clusters/definitions.ts';
+import { publishSpec } from '../../core/clusters/git-resources.ts';
+import { runActivity } from '../lib/run.ts';
+import type { ClusterDependencies, ClusterTools, Step, StepOn } from './tools.ts';
+
+/** Steps that keep what a cluster is to be: on its management cluster, and in git. */
+export function specificationActivities(deps: ClusterDependencies, tools: ClusterTools) {
+  return {
+    /** Keeps the specification on a management cluster, with the rules of what may change in it. */
+    installComponents: ({ input, on }: StepOn) =>
+      runActivity('install components', async ({ signal }) => {
+        const { spec } = await deps.workspace(input).readValidated();
+        await using cluster = await tools.clusterAt(input, on);
+        await cluster.applyAll(specDefinitions(deps.providers, version), { signal });
+        await cluster.applyAll(specObjects(spec), { signal });
+      }),
+    /** Writes the specification into the git repository that it names, if any. */
+    installAddOns: ({ input }: Step) =>
+      runActivity('write into git', async ({ signal }) => {
+        const workspace = deps.workspace(input);
+        const { spec } = await workspace.readValidated();
+        await publishSpec(spec, 'Create', { env: deps.environment, scratch: workspace.scratch, signal });
+      }),
+  };
+}

@@ -1,0 +1,133 @@
+import type { ClusterOperationInput, ClusterPlace } from '../../contracts/clusters.ts';
+import type { ActivityProgress } from '../../contracts/operations.ts';
+import type { CapiProvider, ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
+import type { FindBinary } from '../../core/bootstrap/binaries.ts';
+import type { BootstrapDriver } from '../../core/bootstrap/driver.ts';
+import { openBundle } from '../../core/bundle/reader.ts';
+import { createClusterctl } from '../../core/cluster-api/clusterctl.ts';
+import { clusterctlConfig } from '../../core/clusters/install-capi.ts';
+import type { MoveRequest } from '../../core/clusters/move.ts';
+import { readRelease, type ClusterRelease, type InfrastructureName } from '../../core/clusters/release.ts';
+import type { ClusterWorkspace, ValidatedCluster } from '../../core/clusters/workspace.ts';
+import { checkIdentity } from '../../core/import/targets.ts';
+import { openCluster } from '../../core/kubernetes/cluster-access.ts';
+import type { ClusterState } from '../../core/kubernetes/cluster-state.ts';
+import type { Cluster } from '../../core/kubernetes/cluster.ts';
+import type { WorkHooks } from '../../core/transfer/progress.ts';
+
+/** What the worker hands to the steps of cluster operations. */
+export interface ClusterDependencies {
+  providers: readonly ProviderPlugin[];
+  /** where operations on a cluster keep what they need on this machine */
+  workspace(input: ClusterOperationInput): ClusterWorkspace;
+  /** @param provider undefined when only the cluster itself is meant, not what runs on it */
+  bootstrap(input: ClusterOperationInput, provider: CapiProvider | undefined): BootstrapDriver;
+  findBinary: FindBinary;
+  /** the only place that credentials come from */
+  environment: Record<string, string | undefined>;
+}
+
+export interface Step {
+  input: ClusterOperationInput;
+}
+export type StepOn = Step & { on: ClusterPlace };
+
+/** What a step works with once a cluster was validated. */
+export interface Making extends ValidatedCluster {
+  provider: ProviderPlugin;
+  release: ClusterRelease;
+  context: ProviderContext;
+  workspace: ClusterWorkspace;
+}
+
+export interface ClusterTools {
+  contextOf(input: ClusterOperationInput, hooks: WorkHooks): ProviderContext;
+  /** @throws SealiftError ContentMissing, BundleCorrupt */
+  making(input: ClusterOperationInput, hooks: WorkHooks): Promise<Making>;
+  clusterAt(input: ClusterOperationInput, place: ClusterPlace): Promise<Cluster>;
+  moveRequest(workspace: ClusterWorkspace, move: Move, hooks: WorkHooks): Promise<MoveRequest>;
+}
+
+interface Move {
+  from: ClusterPlace;
+  to: ClusterPlace;
+  source: Cluster;
+  target: Cluster;
+}
+
+export function createClusterTools(deps: ClusterDependencies): ClusterTools {
+  const contextOf: ClusterTools['contextOf'] = (input, hooks) => ({
+    env: deps.environment,
+    scratch: deps.workspace(input).scratch,
+    ...(input.hardwareCsv === undefined ? {} : { hardwareCsv: input.hardwareCsv }),
+    alive: aliveOf(hooks),
+    warn: () => undefined,
+  });
+  return {
+    contextOf,
+    async making(input, hooks) {
+      const workspace = deps.workspace(input);
+      const validated = await workspace.readValidated();
+      const provider = providerNamed(deps.providers, validated.spec.provider);
+      const context = contextOf(input, hooks);
+      const release = await releaseOf(input, validated, provider, context);
+      return { ...validated, provider, context, workspace, release };
+    },
+    clusterAt: (input, place) =>
+      openCluster(place === 'management' ? input.kubeconfig! : deps.workspace(input).kubeconfig(place)),
+    async moveRequest(workspace, { source, target, from, to }, hooks) {
+      const clusterctl = createClusterctl({
+        command: await deps.findBinary('clusterctl'),
+        config: clusterctlConfig(workspace.clusterctl('bootstrap')),
+        home: workspace.scratch,
+        signal: hooks.signal,
+      });
+      return { source, target, clusterctl, folder: workspace.move(from, to), alive: aliveOf(hooks) };
+    },
+  };
+}
+
+/** A plugin that a validated specification names is there. */
+export function providerNamed(providers: readonly ProviderPlugin[], name: string): ProviderPlugin {
+  return providers.find((provider) => provider.name === name)!;
+}
+
+/** What the operation's bundle brings for a cluster. @throws SealiftError ContentMissing, BundleCorrupt, FileMissing */
+export async function releaseOf(
+  input: ClusterOperationInput,
+  { spec }: Pick<ValidatedCluster, 'spec'>,
+  provider: ProviderPlugin,
+  context: ProviderContext,
+): Promise<ClusterRelease> {
+  const { path, digest } = input.content.bundle!;
+  const bundle = await openBundle(path);
+  try {
+    checkIdentity(bundle, digest);
+    const infrastructure = provider.capi(spec, context).name as InfrastructureName;
+    return await readRelease(bundle, spec.cluster.spec.kubernetesVersion, infrastructure);
+  } finally {
+    await bundle.close();
+  }
+}
+
+/** A cluster that comes about, as the display and the UI show it: machines are items. */
+export function machineProgress({ controlPlane, workers, detail }: ClusterState): ActivityProgress {
+  const groups = [controlPlane, workers];
+  return {
+    ...waiting(detail),
+    itemsDone: groups.reduce((sum, { available }) => sum + available, 0),
+    itemsTotal: groups.reduce((sum, { desired }) => sum + desired, 0),
+  };
+}
+
+/** What is waited for, as the display and the UI show it. */
+function aliveOf({ signal, report }: WorkHooks): ProviderContext['alive'] {
+  return (detail) => {
+    signal.throwIfAborted();
+    report(waiting(detail));
+  };
+}
+
+function waiting(subject: string): ActivityProgress {
+  return { bytesDone: 0, bytesTotal: 0, itemsDone: 0, itemsTotal: 0, current: [{ subject, done: 0, total: 0 }] };
+}

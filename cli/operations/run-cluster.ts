@@ -1,0 +1,154 @@
+import { resolve } from 'node:path';
+import {
+  createPhases,
+  type ClusterOperationInput,
+  type ClusterOperationName,
+  type Finding,
+} from '../../contracts/clusters.ts';
+import type { ClusterRole, ClusterSpec } from '../../contracts/cluster-spec.ts';
+import type { Problem } from '../../contracts/errors.ts';
+import type { SealiftHost } from '../../contracts/host.ts';
+import { CliError, OperationFailedError } from '../cli-error.ts';
+import type { CommandContext } from '../context.ts';
+import { printable } from '../display/format.ts';
+import { bootstrapOf, requireContent, timeoutsOf, type ClusterOptions } from '../options/cluster-options.ts';
+import { registryOptions } from '../options/registry-options.ts';
+import { bundlePath } from '../options/source-options.ts';
+import { clusterInputDigest } from './input-digest.ts';
+import type { Opening } from './opening.ts';
+import { clusterOperationId } from './operation-ids.ts';
+import { runOperation } from './run-operation.ts';
+import type { OperationRequest } from './start-operation.ts';
+
+/**
+ * Runs an operation on a cluster: starts or attaches, watches, prints. What is wrong with the specification is said before
+ * anything starts.
+ *
+ * @throws OperationFailedError with every finding; what runOperation throws
+ */
+export async function runCluster(
+  context: CommandContext,
+  opening: Opening,
+  name: ClusterOperationName,
+  options: ClusterOptions,
+): Promise<void> {
+  sayIgnored(context, options);
+  await runOperation(context, opening, (host) => clusterRequest(context, host, name, options), {
+    detach: options.detach ?? false,
+    beforeStart: () => undefined,
+  });
+}
+
+/** Says what an operation would do, and does nothing. @throws OperationFailedError with every finding */
+export async function planCluster(
+  context: CommandContext,
+  name: ClusterOperationName,
+  options: ClusterOptions,
+): Promise<void> {
+  sayIgnored(context, options);
+  const request = await clusterRequest(context, await context.host(), name, options);
+  const { role } = request.input;
+  const phases = createPhases[role];
+  const text = [request.title, ...phases.map((phase, index) => `  ${index + 1}. ${phase}`)].join('\n');
+  context.result({ text: `${text}\n`, json: { kind: 'cluster-plan', operation: request.id, role, phases } });
+}
+
+async function clusterRequest(
+  context: CommandContext,
+  machine: SealiftHost,
+  name: ClusterOperationName,
+  options: ClusterOptions,
+): Promise<OperationRequest & { input: ClusterOperationInput }> {
+  const { cwd } = context.terminal;
+  const specFile = resolve(cwd, options.filename);
+  const spec = await readSpec(context, machine, specFile);
+  const role = roleOf(spec, options);
+  const path = bundlePath(requireContent(options), cwd);
+  const [{ digest }, hostTaskQueue] = await Promise.all([
+    machine.bundles.inspect(path),
+    machine.workers.hostTaskQueue(),
+  ]);
+  const input: ClusterOperationInput = {
+    name: spec.name,
+    role,
+    specFile,
+    ...(options.kubeconfig === undefined ? {} : { kubeconfig: resolve(cwd, options.kubeconfig) }),
+    ...(options.hardwareCsv === undefined ? {} : { hardwareCsv: resolve(cwd, options.hardwareCsv) }),
+    content: {
+      bundle: { path, digest },
+      ...(options.registry === undefined ? {} : { registry: options.registry }),
+    },
+    bootstrap: bootstrapOf(options, cwd),
+    keepBootstrap: options.keepBootstrap ?? false,
+    skipValidations: options.skipValidations ?? [],
+    timeouts: timeoutsOf(options),
+    onFailure: options.onFailure,
+    registry: registryOptions(options, cwd),
+    hostTaskQueue,
+  };
+  const title = `${name.replace('-', ' ')} ${spec.name} (${role}, ${spec.provider}, Kubernetes ${spec.cluster.spec.kubernetesVersion})`;
+  return {
+    name,
+    id: clusterOperationId(spec.managementCluster, spec.name),
+    input,
+    inputDigest: await clusterInputDigest(name, input),
+    title,
+    details: [`Specification: \`${specFile}\``, `Bundle: \`${digest}\``].join('\n\n'),
+    distribution: 'eks-anywhere',
+    cluster: spec.name,
+  };
+}
+
+/**
+ * `--kubeconfig` makes a workload cluster of one whose specification says neither (EKS Anywhere's design for workload clusters).
+ * @throws CliError InvalidInput when the two contradict each other
+ */
+function roleOf({ name, role, managementCluster, cluster }: ClusterSpec, { kubeconfig }: ClusterOptions): ClusterRole {
+  const { management, managementCluster: manager } = cluster.spec;
+  if (kubeconfig !== undefined && management === undefined && manager === undefined) return 'workload';
+  if ((role === 'workload') === (kubeconfig !== undefined)) return role;
+  throw new CliError('InvalidInput', {
+    operation: 'read options',
+    subject: '--kubeconfig',
+    message:
+      role === 'workload'
+        ? `${name} is a workload cluster${managementCluster === undefined ? '' : ` of ${managementCluster}`}, and no management cluster is given to make it`
+        : `${name} is a management cluster by its specification, which no other cluster makes`,
+    remedy:
+      role === 'workload'
+        ? 'add --kubeconfig with the kubeconfig of its management cluster'
+        : 'leave --kubeconfig out, or name the management cluster in spec.managementCluster',
+  });
+}
+
+async function readSpec(context: CommandContext, machine: SealiftHost, file: string): Promise<ClusterSpec> {
+  const { spec, findings } = await machine.clusters.readSpec(file);
+  const problems = findings.filter(({ status }) => status === 'problem');
+  for (const finding of findings) {
+    if (finding.status === 'warning') context.status().note(`Warning: ${printable(findingText(finding))}`);
+  }
+  if (spec !== undefined && problems.length === 0) return spec;
+  throw new OperationFailedError(problems.map(problemOf));
+}
+
+function problemOf(finding: Finding): Problem {
+  const { position, subject } = finding;
+  return {
+    type: 'InvalidInput',
+    side: 'local',
+    operation: 'read specification',
+    subject: position === undefined ? subject : `${position.file}:${position.line}:${position.column}`,
+    message: position === undefined ? finding.message : `${subject}: ${finding.message}`,
+    remedy: finding.remedy,
+  };
+}
+
+function findingText({ subject, message, remedy, position }: Finding): string {
+  const place = position === undefined ? '' : `${position.file}:${position.line}: `;
+  return `${place}${subject}: ${message}${remedy === '' ? '' : ` (${remedy})`}`;
+}
+
+function sayIgnored(context: CommandContext, { bundlesOverride }: ClusterOptions): void {
+  if (bundlesOverride === undefined) return;
+  context.status().note('--bundles-override is not needed: the manifests that the bundle carries are used');
+}

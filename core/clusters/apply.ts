@@ -1,0 +1,45 @@
+import type { KubernetesObject } from '../../contracts/cluster-spec.ts';
+import type { ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
+import { SealiftError } from '../errors.ts';
+import type { Cluster } from '../kubernetes/cluster.ts';
+import type { ClusterRelease } from './release.ts';
+import { mirrorSecret } from './render/mirror.ts';
+import { CLUSTER_NAMESPACE } from './render/names.ts';
+import type { ClusterSpec } from '../../contracts/cluster-spec.ts';
+
+export interface ClusterMaking {
+  spec: ClusterSpec;
+  provider: ProviderPlugin;
+  release: ClusterRelease;
+  context: ProviderContext;
+}
+
+/**
+ * Says on a management or bootstrap cluster what a cluster is to be, secrets first. May be repeated: what is as it should be
+ * stays as it is.
+ * @throws SealiftError those of Cluster.applyAll; RegistryUnauthorized when the mirror wants a password and none is given
+ */
+export async function applyCluster(making: ClusterMaking, on: Cluster, signal: AbortSignal): Promise<void> {
+  const { spec, provider, release, context } = making;
+  const namespace: KubernetesObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: CLUSTER_NAMESPACE } };
+  const credentials = await provider.credentials(spec, context);
+  const { kubernetesVersion, images } = release;
+  const objects = provider.render({ spec, kubernetesVersion, images });
+  await on.applyAll([namespace, ...credentials, ...registrySecret(spec, context), ...objects], { signal });
+}
+
+function registrySecret(spec: ClusterSpec, { env }: ProviderContext): KubernetesObject[] {
+  if (spec.cluster.spec.registryMirrorConfiguration?.authenticate !== true) return [];
+  const { REGISTRY_USERNAME: name, REGISTRY_PASSWORD: password } = env;
+  if (name === undefined || password === undefined) {
+    throw new SealiftError('RegistryUnauthorized', {
+      side: 'local',
+      operation: 'make registry credentials',
+      subject: spec.cluster.spec.registryMirrorConfiguration.endpoint,
+      message: 'the registry mirror wants a password (authenticate: true), and the worker has none',
+      remedy: 'set REGISTRY_USERNAME and REGISTRY_PASSWORD where the worker runs',
+    });
+  }
+  const secret = mirrorSecret(spec, { name, password });
+  return secret === undefined ? [] : [secret];
+}

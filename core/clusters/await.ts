@@ -1,0 +1,79 @@
+import type { ClusterSpec, KubernetesObject } from '../../contracts/cluster-spec.ts';
+import type { ClusterTimeouts } from '../../contracts/clusters.ts';
+import type { Cluster } from '../kubernetes/cluster.ts';
+import { clusterState, type ClusterState } from '../kubernetes/cluster-state.ts';
+import { waitFor } from '../kubernetes/wait.ts';
+import { CLUSTER_NAME_LABEL, CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
+
+export interface AwaitRequest {
+  spec: Pick<ClusterSpec, 'name'>;
+  /** how many machines it is to have, for how long is waited */
+  machines: number;
+  timeouts: ClusterTimeouts;
+  /** told of every change, and every few seconds */
+  report(state: ClusterState): void;
+  signal: AbortSignal;
+}
+
+/**
+ * Waits until all machines of a cluster are there and ready, and none is left that should not be.
+ * @throws SealiftError ClusterNotReady with what is not met; those of waitFor
+ */
+export async function awaitCluster(request: AwaitRequest, on: Cluster): Promise<void> {
+  const { spec, timeouts, signal } = request;
+  let latest: ClusterState | undefined;
+  await waitFor(on, {
+    subject: `Cluster ${CLUSTER_NAMESPACE}/${spec.name}`,
+    watched: watchedOf(spec.name),
+    decide: (objects) => {
+      latest = stateOf(spec.name, objects);
+      if (latest === undefined) return { done: false, detail: 'waiting for the Cluster object' };
+      request.report(latest);
+      return { done: latest.ready, detail: latest.detail };
+    },
+    ...timeoutOf(timeouts, request.machines),
+    alive: () => {
+      if (latest !== undefined) request.report(latest);
+    },
+    signal,
+  });
+}
+
+/** What Cluster API says of a cluster right now; undefined when it knows none. @throws SealiftError those of Cluster.read */
+export async function readClusterState(name: string, on: Cluster): Promise<ClusterState | undefined> {
+  const read = await Promise.all(watchedOf(name).map((collection) => on.read(collection)));
+  return stateOf(
+    name,
+    read.flatMap(({ objects }) => objects),
+  );
+}
+
+function watchedOf(name: string) {
+  const namespace = CLUSTER_NAMESPACE;
+  const labelSelector = `${CLUSTER_NAME_LABEL}=${name}`;
+  return [
+    { apiVersion: capiVersions.cluster, kind: 'Cluster', namespace, name },
+    { apiVersion: capiVersions.controlPlane, kind: 'KubeadmControlPlane', namespace, labelSelector },
+    { apiVersion: capiVersions.cluster, kind: 'MachineDeployment', namespace, labelSelector },
+    { apiVersion: capiVersions.cluster, kind: 'Machine', namespace, labelSelector },
+  ];
+}
+
+function stateOf(name: string, objects: readonly KubernetesObject[]): ClusterState | undefined {
+  const ofKind = (kind: string): KubernetesObject[] => objects.filter((object) => object.kind === kind);
+  const cluster = ofKind('Cluster').find(({ metadata }) => metadata.name === name);
+  const [controlPlane] = ofKind('KubeadmControlPlane');
+  if (cluster === undefined) return undefined;
+  return clusterState({
+    cluster,
+    ...(controlPlane === undefined ? {} : { controlPlane }),
+    machineDeployments: ofKind('MachineDeployment'),
+    machines: ofKind('Machine'),
+  });
+}
+
+/** As upstream: time for the control plane, and for each machine more. Waits for ever when neither is limited. */
+function timeoutOf({ controlPlane, perMachine }: ClusterTimeouts, machines: number): { timeoutMs?: number } {
+  if (controlPlane === undefined || perMachine === undefined) return {};
+  return { timeoutMs: (controlPlane + perMachine * machines) * 1000 };
+}

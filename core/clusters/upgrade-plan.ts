@@ -1,0 +1,60 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ClusterSpec, SpecObject } from '../../contracts/cluster-spec.ts';
+import type { UpgradeStep } from '../../contracts/provider-plugin.ts';
+import { countOfGroup, nameOfGroup } from './spec/defaults.ts';
+
+/**
+ * What an upgrade rolls, in order: the control plane, then the worker groups as they are written. What only changes how
+ * many there are, rolls nothing and is not told here. Pure.
+ */
+export function upgradeSteps(previous: ClusterSpec, next: ClusterSpec): UpgradeStep[] {
+  const [before, after] = [previous.cluster.spec, next.cluster.spec];
+  const shared = [
+    ...changed('Kubernetes', before.kubernetesVersion, after.kubernetesVersion),
+    ...changedSetting('registry mirror', before.registryMirrorConfiguration, after.registryMirrorConfiguration),
+    ...changedSetting('proxy', before.proxyConfiguration, after.proxyConfiguration),
+  ];
+  const own = { before: before.controlPlaneConfiguration, after: after.controlPlaneConfiguration };
+  const controlPlane = [
+    ...shared,
+    ...changedSetting('machine', machineOf(previous, own.before), machineOf(next, own.after)),
+    ...changedSetting('taints or labels', nodeSettings(own.before), nodeSettings(own.after)),
+  ];
+  const workers = (after.workerNodeGroupConfigurations ?? []).flatMap((group, index) => {
+    const name = nameOfGroup(group, index);
+    const earlier = before.workerNodeGroupConfigurations?.find((one, at) => nameOfGroup(one, at) === name);
+    if (earlier === undefined) return [];
+    const reasons = [
+      ...shared,
+      ...changedSetting('machine', machineOf(previous, earlier), machineOf(next, group)),
+      ...changedSetting('taints or labels', nodeSettings(earlier), nodeSettings(group)),
+    ];
+    return stepsFor(`worker group ${name}`, reasons, countOfGroup(group));
+  });
+  return [...stepsFor('control plane', controlPlane, own.after.count), ...workers];
+}
+
+type NodeGroup = Pick<
+  ClusterSpec['cluster']['spec']['controlPlaneConfiguration'],
+  'machineGroupRef' | 'taints' | 'labels'
+>;
+
+function machineOf(spec: ClusterSpec, { machineGroupRef }: NodeGroup): SpecObject['spec'] | undefined {
+  return machineGroupRef === undefined ? undefined : spec.machines[machineGroupRef.name]?.spec;
+}
+
+function nodeSettings({ taints, labels }: NodeGroup): object {
+  return { taints: taints ?? [], labels: labels ?? {} };
+}
+
+function changed(what: string, before: string, after: string): string[] {
+  return before === after ? [] : [`${what} ${before} to ${after}`];
+}
+
+function changedSetting(what: string, before: unknown, after: unknown): string[] {
+  return isDeepStrictEqual(before, after) ? [] : [`${what} changed`];
+}
+
+function stepsFor(subject: string, reasons: string[], machines: number): UpgradeStep[] {
+  return reasons.length === 0 ? [] : [{ subject, reason: reasons.join(', '), machines }];
+}

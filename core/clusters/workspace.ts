@@ -1,0 +1,65 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ClusterSpec } from '../../contracts/cluster-spec.ts';
+import type { ClusterPlace } from '../../contracts/clusters.ts';
+import { readFileIfPresent, writeFileAtomically } from '../host/atomic-file.ts';
+
+/** What was validated, and so what all later phases go by, whatever becomes of the file. */
+export interface ValidatedCluster {
+  spec: ClusterSpec;
+  /** e.g. `v1.35.4` */
+  kubernetesVersion: string;
+}
+
+/** Where operations on one cluster keep what they need on this machine; for its owner only, since kubeconfigs are in it. */
+export class ClusterWorkspace {
+  readonly path: string;
+
+  /** @param path e.g. `<state>/clusters/<name>` */
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  get bootstrap(): string {
+    return join(this.path, 'bootstrap');
+  }
+
+  /** what clusterctl is given for a cluster */
+  clusterctl(place: ClusterPlace): string {
+    return join(this.path, 'clusterctl', place);
+  }
+
+  /** of a move: how far it is, and the objects as they were */
+  move(from: ClusterPlace, to: ClusterPlace): string {
+    return join(this.path, `move-${from}-${to}`);
+  }
+
+  get scratch(): string {
+    return join(this.path, 'scratch');
+  }
+
+  kubeconfig(place: ClusterPlace): string {
+    return join(this.path, `${place}.kubeconfig`);
+  }
+
+  async writeKubeconfig(place: ClusterPlace, content: string): Promise<void> {
+    await writeFileAtomically(this.kubeconfig(place), content);
+  }
+
+  async hasKubeconfig(place: ClusterPlace): Promise<boolean> {
+    return (await readFileIfPresent(this.kubeconfig(place))) !== undefined;
+  }
+
+  async writeValidated(validated: ValidatedCluster): Promise<void> {
+    await writeFileAtomically(this.#validated, `${JSON.stringify(validated, undefined, 2)}\n`);
+  }
+
+  /** What writeValidated has written: the folder is Sealift's own. */
+  async readValidated(): Promise<ValidatedCluster> {
+    return JSON.parse(await readFile(this.#validated, 'utf8')) as ValidatedCluster;
+  }
+
+  get #validated(): string {
+    return join(this.path, 'validated.json');
+  }
+}

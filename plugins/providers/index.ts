@@ -1,0 +1,5 @@
+import type { ProviderPlugin } from '../../contracts/provider-plugin.ts';
+import { inMemory } from './in-memory/index.ts';
+
+/** Every infrastructure that clusters can run on; a folder that is not here is a red test. */
+export const providers: readonly ProviderPlugin[] = [inMemory];

@@ -1,0 +1,31 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { HostPaths } from '../contracts/host.ts';
+import type { ClusterDependencies } from '../activities/clusters/tools.ts';
+import { findOnMachine } from '../core/bootstrap/binaries.ts';
+import { existingDriver } from '../core/bootstrap/existing-driver.ts';
+import { processesDriver } from '../core/bootstrap/processes-driver.ts';
+import { ClusterWorkspace } from '../core/clusters/workspace.ts';
+import { providers } from '../plugins/providers/index.ts';
+
+/** The pinned tools of a checkout; an installed Sealift finds programs on PATH. */
+const toolsFolder = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? '../.cache/bin' : '../../.cache/bin', import.meta.url),
+);
+
+/** What the steps of cluster operations are given on this machine. */
+export function clusterTools(paths: HostPaths, env: NodeJS.ProcessEnv): ClusterDependencies {
+  const findBinary = findOnMachine([toolsFolder], env);
+  const workspace: ClusterDependencies['workspace'] = ({ name }) =>
+    new ClusterWorkspace(join(paths.state, 'clusters', name));
+  return {
+    providers,
+    workspace,
+    findBinary,
+    bootstrap: (input, provider) =>
+      input.bootstrap.driver === 'kubeconfig'
+        ? existingDriver(input.bootstrap.kubeconfig)
+        : processesDriver({ folder: workspace(input).bootstrap, findBinary, programs: provider?.programs ?? {} }),
+    environment: env,
+  };
+}

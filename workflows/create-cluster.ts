@@ -1,0 +1,110 @@
+import { proxyActivities } from '@temporalio/workflow';
+import type { ClusterActivities } from '../activities/clusters/index.ts';
+import type { HostActivities } from '../activities/host/index.ts';
+import type { ClusterOperationInput, ClusterOperationResult, ClusterPlace } from '../contracts/clusters.ts';
+import { long, quick } from './lib/activity-options.ts';
+import { Operation } from './lib/operation.ts';
+
+const { identifyHost } = proxyActivities<HostActivities>(quick);
+
+type Activities = ReturnType<typeof proxyActivities<ClusterActivities>>;
+
+/**
+ * A new cluster. A management cluster is made by a bootstrap cluster that hands itself over to it; a workload cluster by
+ * the management cluster whose kubeconfig is given. Phases: EKS Anywhere's design for workload clusters.
+ */
+export async function createCluster(input: ClusterOperationInput): Promise<ClusterOperationResult> {
+  const operation = new Operation(`Create ${input.role} cluster ${input.name}`, input.onFailure);
+  const taskQueue = input.hostTaskQueue ?? (await identifyHost()).taskQueue;
+  const activities = proxyActivities<ClusterActivities>({ ...long, taskQueue });
+  const create = input.role === 'management' ? createManagement : createWorkload;
+  return operation.run(
+    () => create(input, operation, activities),
+    () => activities.discardCreate.executeWithOptions({ summary: 'leave nothing paused' }, [{ input }]),
+  );
+}
+
+type Create = (
+  input: ClusterOperationInput,
+  operation: Operation,
+  activities: Activities,
+) => Promise<ClusterOperationResult>;
+
+const createManagement: Create = async (input, operation, activities) => {
+  const { ensureBootstrap, moveCluster, deleteBootstrap } = activities;
+  await validate(input, operation, activities);
+  await operation.inPhase('CreateBootstrapCluster', () =>
+    ensureBootstrap.executeWithOptions({ summary: `bootstrap cluster (${input.bootstrap.driver})` }, [{ input }]),
+  );
+  await operation.inPhase('InstallCAPI', () => installCapi(input, activities, 'bootstrap'));
+  await operation.inPhase('CreateWorkloadCluster', async () => {
+    await makeMachines(input, activities, 'bootstrap');
+    await installCapi(input, activities, 'self');
+  });
+  await operation.inPhase('MoveManagementCluster', () =>
+    moveCluster.executeWithOptions({ summary: `${input.name} takes over from the bootstrap cluster` }, [
+      { input, from: 'bootstrap', to: 'self' },
+    ]),
+  );
+  await operation.inPhase('InstallComponents', () => keepSpecification(input, activities, 'self'));
+  await addOns(input, operation, activities);
+  if (!input.keepBootstrap) {
+    await operation.inPhase('DeleteBootstrap', () =>
+      deleteBootstrap.executeWithOptions({ summary: 'the bootstrap cluster has done its work' }, [{ input }]),
+    );
+  }
+  return sumUp(input, operation, activities);
+};
+
+const createWorkload: Create = async (input, operation, activities) => {
+  await validate(input, operation, activities);
+  await operation.inPhase('CreateWorkloadCluster', async () => {
+    await keepSpecification(input, activities, 'management');
+    await makeMachines(input, activities, 'management');
+  });
+  await addOns(input, operation, activities);
+  return sumUp(input, operation, activities);
+};
+
+async function validate(input: ClusterOperationInput, operation: Operation, activities: Activities): Promise<void> {
+  await operation.inPhase('SetupAndValidate', () =>
+    activities.validateCluster.executeWithOptions({ summary: 'look for all that would go wrong' }, [
+      { input, operation: 'create' },
+    ]),
+  );
+}
+
+async function makeMachines(input: ClusterOperationInput, activities: Activities, on: ClusterPlace): Promise<void> {
+  const { applyCluster, awaitCluster } = activities;
+  await applyCluster.executeWithOptions({ summary: `say what ${input.name} is` }, [{ input, on }]);
+  await awaitCluster.executeWithOptions({ summary: `wait for the machines of ${input.name}` }, [{ input, on }]);
+}
+
+function installCapi(input: ClusterOperationInput, activities: Activities, on: ClusterPlace): Promise<void> {
+  const summary = `Cluster API's controllers on the ${on === 'self' ? 'new' : on} cluster`;
+  return activities.installCapi.executeWithOptions({ summary }, [{ input, on }]);
+}
+
+function keepSpecification(input: ClusterOperationInput, activities: Activities, on: ClusterPlace): Promise<void> {
+  const summary = 'keep the specification on the management cluster';
+  return activities.installComponents.executeWithOptions({ summary }, [{ input, on }]);
+}
+
+async function addOns(input: ClusterOperationInput, operation: Operation, activities: Activities): Promise<void> {
+  await operation.inPhase('InstallAddOns', () =>
+    activities.installAddOns.executeWithOptions({ summary: 'write the cluster into git' }, [{ input }]),
+  );
+}
+
+async function sumUp(
+  input: ClusterOperationInput,
+  operation: Operation,
+  activities: Activities,
+): Promise<ClusterOperationResult> {
+  const result = await operation.step(() =>
+    activities.describeCluster.executeWithOptions({ summary: 'sum up' }, [{ input, kind: 'create-cluster' }]),
+  );
+  operation.failIfAnyFailed();
+  operation.phase('done');
+  return result!;
+}
