@@ -142,7 +142,20 @@ export interface ProviderContext {
   scratch: string;
   /** absolute path of the hardware list (bare metal) */
   hardwareCsv?: string;
+  /**
+   * Runs a program of the worker's machine, with the worker's environment.
+   * @returns what it wrote to standard output
+   * @throws SealiftError ToolMissing; ToolFailed with what it wrote to standard error
+   */
+  run(command: string, args: readonly string[], options?: ProgramOptions): Promise<string>;
   /** Tells that something goes on; called at least every few seconds by what waits. @throws when the operation was cancelled */
   alive(detail: string): void;
   warn(message: string): void;
+}
+
+export interface ProgramOptions {
+  /** added to the worker's environment; the only way in for secrets, since everybody can read arguments */
+  env?: Record<string, string>;
+  /** when it is ended */
+  timeoutMs?: number;
 }

@@ -6,6 +6,7 @@ import { findOnMachine } from '../core/bootstrap/binaries.ts';
 import { existingDriver } from '../core/bootstrap/existing-driver.ts';
 import { processesDriver } from '../core/bootstrap/processes-driver.ts';
 import { ClusterWorkspace } from '../core/clusters/workspace.ts';
+import { toolRunner } from '../core/host/run-tool.ts';
 import { providers } from '../plugins/providers/index.ts';
 
 /** The pinned tools of a checkout; an installed Sealift finds programs on PATH. */
@@ -22,6 +23,7 @@ export function clusterTools(paths: HostPaths, env: NodeJS.ProcessEnv): ClusterD
     providers,
     workspace,
     findBinary,
+    run: toolRunner([toolsFolder], env),
     bootstrap: (input, provider) =>
       input.bootstrap.driver === 'kubeconfig'
         ? existingDriver(input.bootstrap.kubeconfig)

@@ -23,6 +23,7 @@ export interface ClusterDependencies {
   /** @param provider undefined when only the cluster itself is meant, not what runs on it */
   bootstrap(input: ClusterOperationInput, provider: CapiProvider | undefined): BootstrapDriver;
   findBinary: FindBinary;
+  run: ProviderContext['run'];
   /** the only place that credentials come from */
   environment: Record<string, string | undefined>;
 }
@@ -59,6 +60,7 @@ export function createClusterTools(deps: ClusterDependencies): ClusterTools {
   const contextOf: ClusterTools['contextOf'] = (input, hooks) => ({
     env: deps.environment,
     scratch: deps.workspace(input).scratch,
+    run: deps.run,
     ...(input.hardwareCsv === undefined ? {} : { hardwareCsv: input.hardwareCsv }),
     alive: aliveOf(hooks),
     warn: () => undefined,

@@ -1,21 +1,15 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { promisify } from 'node:util';
-import type { RunOptions, SourceContext } from '../../contracts/source-plugin.ts';
-import { SealiftError } from '../errors.ts';
+import type { SourceContext } from '../../contracts/source-plugin.ts';
 import { errorCode } from '../host/atomic-file.ts';
+import { runTool } from '../host/run-tool.ts';
 import { listImagesIn } from '../image-archive/list-images.ts';
 import { openKubernetes } from '../kubernetes/api.ts';
 import { readKubeconfig } from '../kubernetes/kubeconfig.ts';
 import { readArchiveEntry } from './archive-entry.ts';
 import { readFailure } from './read-local.ts';
-
-const MAX_OUTPUT = 64 * 1024 * 1024;
-/** How much of a failed program's standard error is told. */
-const TOLD = 2000;
 
 /**
  * What a source plugin may do on this machine.
@@ -27,6 +21,7 @@ export function createSourceContext(options: {
   scratch: string;
 }): SourceContext {
   const { read, warn } = options;
+  const run: SourceContext['run'] = (command, args, asked) => runTool(command, args, { ...asked, side: 'source' });
   async function scratch(): Promise<string> {
     await mkdir(options.scratch, { recursive: true });
     return options.scratch;
@@ -40,9 +35,8 @@ export function createSourceContext(options: {
     hash: hashFile,
     size: sizeOf,
     scratch,
-    run: runTool,
-    kubernetes: async (kubeconfig, name) =>
-      openKubernetes(await readKubeconfig(kubeconfig, name, { read, run: runTool })),
+    run,
+    kubernetes: async (kubeconfig, name) => openKubernetes(await readKubeconfig(kubeconfig, name, { read, run })),
   };
 }
 
@@ -72,31 +66,4 @@ async function sizeOf(location: string): Promise<number> {
     throw readFailure(error, location, 'source');
   });
   return found.size;
-}
-
-async function runTool(
-  command: string,
-  args: readonly string[],
-  { cwd, env }: RunOptions = {},
-): Promise<string | undefined> {
-  const running = promisify(execFile)(command, args, {
-    maxBuffer: MAX_OUTPUT,
-    env: { ...process.env, ...env },
-    ...(cwd === undefined ? {} : { cwd }),
-  });
-  running.child.stdin?.end();
-  try {
-    return (await running).stdout;
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    const { stderr = '' } = error as { stderr?: string };
-    throw new SealiftError('ToolFailed', {
-      side: 'source',
-      operation: 'run',
-      subject: [command, ...args].join(' '),
-      message: stderr.trim().slice(-TOLD) || (error instanceof Error ? error.message : String(error)),
-      remedy: 'run the command by hand on the machine where the worker runs, and put right what it says',
-      cause: error,
-    });
-  }
 }

@@ -7,6 +7,7 @@ import type {
 } from '../../../contracts/cluster-spec.ts';
 import type { RenderRequest } from '../../../contracts/provider-plugin.ts';
 import { countOfGroup, nameOfGroup } from '../spec/defaults.ts';
+import type { MachineHost } from '../spec/rules/machine-rules.ts';
 import { mirroredImages, type NodeFile } from './mirror.ts';
 import { CLUSTER_NAME_LABEL, CLUSTER_NAMESPACE, capiVersions, contractReference, templateObject } from './names.ts';
 import { nodeSetup } from './node-setup.ts';
@@ -26,13 +27,17 @@ export interface Infrastructure {
   /** the object that stands for the cluster's infrastructure */
   cluster: KubernetesObject;
   machineTemplate: { apiVersion: string; kind: string };
-  /** `spec.template.spec` of a machine template */
-  machineSpec(machine: SpecObject | undefined, role: MachineRole): object;
+  /** `spec.template.spec` of a machine template; workers have a group */
+  machineSpec(machine: SpecObject | undefined, role: MachineRole, group?: WorkerNodeGroup): object;
   users(machine: SpecObject | undefined): NodeUser[];
   /** names of the kubelet's flags without the dashes, and their values */
   kubeletArguments: Record<string, string>;
+  /** names of kube-controller-manager's flags without the dashes, and their values */
+  controllerManagerArguments?: Record<string, string>;
   /** name of a node for kubeadm; a template that cloud-init fills in */
   nodeName?: string;
+  /** what every node does before kubeadm, after registry and proxy are set up */
+  preKubeadmCommands?: readonly string[];
   /** addresses that nodes reach without a proxy */
   localAddresses: readonly string[];
   controlPlane: { files: NodeFile[]; preKubeadmCommands: string[]; certSans: readonly string[] };
@@ -72,7 +77,8 @@ function renderControlPlane(request: RenderRequest, infrastructure: Infrastructu
   const { spec } = request;
   const { controlPlaneConfiguration: configuration } = spec.cluster.spec;
   const machine = machineOf(spec, configuration.machineGroupRef?.name);
-  const template = machineTemplate(infrastructure, `${spec.name}-control-plane`, machine, 'control-plane');
+  const machineSpec = infrastructure.machineSpec(machine, 'control-plane');
+  const template = machineTemplate(infrastructure, `${spec.name}-control-plane`, machineSpec);
   const images = mirroredImages(request.images, spec.cluster.spec.registryMirrorConfiguration);
   const registration = nodeRegistration(infrastructure, configuration.taints, configuration.labels);
   const { files, preKubeadmCommands } = nodeSetup(spec, infrastructure.localAddresses);
@@ -84,12 +90,18 @@ function renderControlPlane(request: RenderRequest, infrastructure: Infrastructu
       etcd: { local: { imageRepository: parent(images.etcd.repository), imageTag: images.etcd.tag } },
       dns: { imageRepository: parent(images.coreDns.repository), imageTag: images.coreDns.tag },
       ...(certSANs.length === 0 ? {} : { apiServer: { certSANs } }),
+      ...controllerManager(infrastructure),
     },
     initConfiguration: { nodeRegistration: registration },
     joinConfiguration: { nodeRegistration: registration },
     ...nonEmpty('files', [...files, ...own.files]),
-    ...nonEmpty('preKubeadmCommands', [...preKubeadmCommands, ...own.preKubeadmCommands]),
+    ...nonEmpty('preKubeadmCommands', [
+      ...preKubeadmCommands,
+      ...(infrastructure.preKubeadmCommands ?? []),
+      ...own.preKubeadmCommands,
+    ]),
     ...nonEmpty('users', nodeUsers(infrastructure, machine)),
+    ...timeServers(machine),
   };
   const maxSurge = configuration.upgradeRolloutStrategy?.rollingUpdate?.maxSurge ?? MAX_SURGE;
   return [
@@ -116,13 +128,14 @@ function renderWorkers(
   const { spec } = request;
   const name = `${spec.name}-${groupName}`;
   const machine = machineOf(spec, group.machineGroupRef?.name);
-  const template = machineTemplate(infrastructure, name, machine, 'worker');
+  const template = machineTemplate(infrastructure, name, infrastructure.machineSpec(machine, 'worker', group));
   const { files, preKubeadmCommands } = nodeSetup(spec, infrastructure.localAddresses);
   const bootstrap = templateObject(capiVersions.bootstrap, 'KubeadmConfigTemplate', name, {
     joinConfiguration: { nodeRegistration: nodeRegistration(infrastructure, group.taints, group.labels) },
     ...nonEmpty('files', files),
-    ...nonEmpty('preKubeadmCommands', preKubeadmCommands),
+    ...nonEmpty('preKubeadmCommands', [...preKubeadmCommands, ...(infrastructure.preKubeadmCommands ?? [])]),
     ...nonEmpty('users', nodeUsers(infrastructure, machine)),
+    ...timeServers(machine),
   });
   const labels = { [CLUSTER_NAME_LABEL]: spec.name, 'cluster.x-k8s.io/deployment-name': name };
   const rolling = group.upgradeRolloutStrategy?.rollingUpdate;
@@ -159,16 +172,21 @@ function renderWorkers(
 }
 
 function machineTemplate(
-  { machineTemplate: { apiVersion, kind }, machineSpec }: Infrastructure,
+  { machineTemplate: { apiVersion, kind } }: Infrastructure,
   base: string,
-  machine: SpecObject | undefined,
-  role: MachineRole,
+  spec: object,
 ): KubernetesObject {
-  return templateObject(apiVersion, kind, base, machineSpec(machine, role));
+  return templateObject(apiVersion, kind, base, spec);
 }
 
 function machineOf(spec: ClusterSpec, name: string | undefined): SpecObject | undefined {
   return name === undefined ? undefined : spec.machines[name];
+}
+
+function controllerManager({ controllerManagerArguments }: Infrastructure): object {
+  return controllerManagerArguments === undefined
+    ? {}
+    : { controllerManager: { extraArgs: flags(controllerManagerArguments) } };
 }
 
 function nodeRegistration(
@@ -180,13 +198,20 @@ function nodeRegistration(
   const all = { ...kubeletArguments, ...(nodeLabels.length === 0 ? {} : { 'node-labels': nodeLabels.join(',') }) };
   return {
     criSocket: 'unix:///var/run/containerd/containerd.sock',
-    ...nonEmpty(
-      'kubeletExtraArgs',
-      Object.entries(all).map(([name, value]) => ({ name, value })),
-    ),
+    ...nonEmpty('kubeletExtraArgs', flags(all)),
     ...(nodeName === undefined ? {} : { name: nodeName }),
     ...(taints === undefined ? {} : { taints }),
   };
+}
+
+function flags(all: Record<string, string>): object[] {
+  return Object.entries(all).map(([name, value]) => ({ name, value }));
+}
+
+function timeServers(machine: SpecObject | undefined): object {
+  const { hostOSConfiguration } = (machine?.spec ?? {}) as MachineHost;
+  const servers = hostOSConfiguration?.ntpConfiguration?.servers;
+  return servers === undefined ? {} : { ntp: { enabled: true, servers } };
 }
 
 function nodeUsers({ users }: Infrastructure, machine: SpecObject | undefined): object[] {
