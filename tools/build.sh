@@ -28,6 +28,8 @@ capi-kubeadm-control-plane cluster-api sigs.k8s.io/cluster-api/controlplane/kube
 clusterctl    cluster-api sigs.k8s.io/cluster-api/cmd/clusterctl
 kustomize     cluster-api sigs.k8s.io/kustomize/kustomize/v5
 in-memory-infrastructure   cluster-api sealift.dev/tools/cluster-api/in-memory-infrastructure
+govc          vsphere     sealift.dev/tools/vsphere/govc
+vcsim         vsphere     sealift.dev/tools/vsphere/vcsim
 containerd2   containerd  github.com/containerd/containerd/v2/cmd/containerd  no_btrfs,no_devmapper,no_zfs
 ctr2          containerd  github.com/containerd/containerd/v2/cmd/ctr
 cri-pull      containerd  sealift.dev/tools/containerd
