@@ -43,9 +43,9 @@ export function machineActivities(deps: ClusterDependencies, tools: ClusterTools
     discardCreate: ({ input }: Step) =>
       runActivity('discard create', async (hooks) => {
         const workspace = deps.workspace(input);
-        if (input.role !== 'management' || !(await workspace.hasKubeconfig('bootstrap'))) return;
+        if (input.role !== 'management' || (await workspace.findKubeconfig('bootstrap')) === undefined) return;
         await using source = await tools.clusterAt(input, 'bootstrap');
-        if (await workspace.hasKubeconfig('self')) {
+        if ((await workspace.findKubeconfig('self')) !== undefined) {
           await using target = await tools.clusterAt(input, 'self');
           const move = { source, target, from: 'bootstrap', to: 'self' } as const;
           await settleMove(await tools.moveRequest(workspace, move, hooks));

@@ -19,19 +19,23 @@ export function preparationActivities(deps: ClusterDependencies, tools: ClusterT
     validateCluster: ({ input, operation }: Step & { operation: ClusterOperation }) =>
       runActivity('validate', async (hooks) => {
         const context = tools.contextOf(input, hooks);
-        await using management = input.kubeconfig === undefined ? undefined : await openCluster(input.kubeconfig);
+        const workspace = deps.workspace(input);
+        const known = await workspace.findValidated();
+        const kubeconfig = input.kubeconfig ?? (await workspace.findKubeconfig('self'));
+        await using management = kubeconfig === undefined ? undefined : await openCluster(kubeconfig);
         const { spec, warnings } = await validateCluster({
           operation,
+          role: input.role,
           specFile: input.specFile,
           providers: deps.providers,
           skip: input.skipValidations,
           context,
           ...(management === undefined ? {} : { management }),
+          ...(known === undefined ? {} : { known: known.spec }),
         });
         const provider = providerNamed(deps.providers, spec.provider);
         const { kubernetesVersion } = await releaseOf(input, { spec }, provider, context);
-        // --kubeconfig may have said what the specification leaves open
-        await deps.workspace(input).writeValidated({ spec: { ...spec, role: input.role }, kubernetesVersion });
+        await workspace.writeValidated({ spec, kubernetesVersion });
         return { warnings };
       }),
     ensureBootstrap: ({ input }: Step) =>

@@ -26,7 +26,12 @@ export function importInputDigest(input: ImportArtifactsInput): string {
 /** What tells two operations on one cluster apart: also which one it is, since they share a name, and what the specification says. */
 export async function clusterInputDigest(name: OperationName, input: ClusterOperationInput): Promise<string> {
   const { onFailure: _o, hostTaskQueue: _h, specFile, content, ...asked } = input;
-  return digestOf({ operation: name, ...asked, content: content.bundle?.digest, specification: await contentDigest(specFile) });
+  return digestOf({
+    operation: name,
+    ...asked,
+    content: content.bundle?.digest,
+    specification: await contentDigest(specFile),
+  });
 }
 
 async function contentDigest(file: string): Promise<string> {

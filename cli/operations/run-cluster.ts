@@ -35,7 +35,8 @@ export async function runCluster(
   sayIgnored(context, options);
   await runOperation(context, opening, (host) => clusterRequest(context, host, name, options), {
     detach: options.detach ?? false,
-    beforeStart: () => undefined,
+    // the same cluster is not made twice: what it was made from is what counts, not that it is asked for again
+    beforeStart: (finished) => finished,
   });
 }
 

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import type { ClusterSpec } from '../../contracts/cluster-spec.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { ClusterRole, ClusterSpec } from '../../contracts/cluster-spec.ts';
 import type { Finding } from '../../contracts/clusters.ts';
 import type { ClusterOperation, ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
-import { SealiftError } from '../errors.ts';
+import { isErrorType, SealiftError } from '../errors.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { ItemsFailed } from '../transfer/failures.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
@@ -11,12 +12,16 @@ import { readClusterSpec } from './spec/read-spec.ts';
 
 export interface ValidationRequest {
   operation: ClusterOperation;
+  /** `--kubeconfig` may have said what the specification leaves open */
+  role: ClusterRole;
   specFile: string;
   providers: readonly ProviderPlugin[];
   skip: readonly string[];
   context: ProviderContext;
-  /** the management cluster of a workload cluster */
+  /** the management cluster of a workload cluster; of a management cluster itself, once there is one of that name */
   management?: Cluster;
+  /** what an earlier operation on this machine went by: it may have been broken off, and is gone on with */
+  known?: ClusterSpec;
 }
 
 /**
@@ -27,13 +32,14 @@ export interface ValidationRequest {
  * @throws ItemsFailed with a ValidationFailed for each problem; SealiftError when something can't be asked
  */
 export async function validateCluster(request: ValidationRequest): Promise<{ spec: ClusterSpec; warnings: Finding[] }> {
-  const { spec, findings } = await readSpecFile(request);
+  const { spec: read, findings } = await readSpecFile(request);
+  const spec = read === undefined ? undefined : { ...read, role: request.role };
   const all = [...findings];
   if (spec !== undefined) {
     const { operation, skip, context, providers } = request;
     const provider = providers.find(({ name }) => name === spec.provider)!;
     all.push(...(await provider.preflight({ spec, operation, skip }, context)));
-    if (request.management !== undefined) all.push(...(await managementFindings(spec, operation, request.management)));
+    all.push(...(await managementFindings(spec, request)));
   }
   const problems = all.filter(isProblem);
   if (spec === undefined || problems.length > 0) {
@@ -62,11 +68,17 @@ async function readSpecFile({
 
 async function managementFindings(
   spec: ClusterSpec,
-  operation: ClusterOperation,
-  management: Cluster,
+  { operation, management, known }: ValidationRequest,
 ): Promise<Finding[]> {
-  const providers = await management.list({ apiVersion: 'clusterctl.cluster.x-k8s.io/v1alpha3', kind: 'Provider' });
+  if (management === undefined) return [];
+  const inventory = { apiVersion: 'clusterctl.cluster.x-k8s.io/v1alpha3', kind: 'Provider' };
+  const providers = await management.list(inventory).catch((error: unknown) => {
+    if (isErrorType(error, 'KindUnknown')) return [];
+    throw error;
+  });
   if (providers.length === 0) {
+    // a management cluster that is being made has none yet
+    if (spec.role === 'management' && operation === 'create') return [];
     return [
       problem('management.no-cluster-api', management.server, {
         message: 'Cluster API is not installed there: it is no management cluster',
@@ -76,6 +88,14 @@ async function managementFindings(
   }
   const metadata = { name: spec.name, namespace: CLUSTER_NAMESPACE };
   const there = await management.get({ apiVersion: capiVersions.cluster, kind: 'Cluster', metadata });
+  if (operation === 'create' && there !== undefined && !isDeepStrictEqual(spec, known)) {
+    return [
+      problem('management.name-in-use', `Cluster ${spec.name}`, {
+        message: `there is a cluster of that name at ${management.server}`,
+        remedy: 'choose another name, change the one there with `sealift upgrade cluster`, or delete it first',
+      }),
+    ];
+  }
   if (operation !== 'create' && there === undefined) {
     return [
       problem('management.no-such-cluster', `Cluster ${spec.name}`, {

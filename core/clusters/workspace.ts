@@ -46,8 +46,10 @@ export class ClusterWorkspace {
     await writeFileAtomically(this.kubeconfig(place), content);
   }
 
-  async hasKubeconfig(place: ClusterPlace): Promise<boolean> {
-    return (await readFileIfPresent(this.kubeconfig(place))) !== undefined;
+  /** Path of a kubeconfig that was written. */
+  async findKubeconfig(place: ClusterPlace): Promise<string | undefined> {
+    const path = this.kubeconfig(place);
+    return (await readFileIfPresent(path)) === undefined ? undefined : path;
   }
 
   async writeValidated(validated: ValidatedCluster): Promise<void> {
@@ -57,6 +59,12 @@ export class ClusterWorkspace {
   /** What writeValidated has written: the folder is Sealift's own. */
   async readValidated(): Promise<ValidatedCluster> {
     return JSON.parse(await readFile(this.#validated, 'utf8')) as ValidatedCluster;
+  }
+
+  /** The same, when it was written. */
+  async findValidated(): Promise<ValidatedCluster | undefined> {
+    const text = await readFileIfPresent(this.#validated);
+    return text === undefined ? undefined : (JSON.parse(text) as ValidatedCluster);
   }
 
   get #validated(): string {

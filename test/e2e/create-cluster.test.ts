@@ -1,14 +1,17 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openCluster } from '../../core/kubernetes/cluster-access.ts';
 import { inMemory } from '../../plugins/providers/in-memory/index.ts';
-import { createSealiftHome, runSealift, type SealiftHome } from '../helpers/sealift.ts';
+import { createSealiftHome, runSealift, type SealiftHome, type SealiftResult } from '../helpers/sealift.ts';
 import { startTemporal, type TestTemporal } from '../helpers/temporal.ts';
 import { serveClusterRelease } from '../lab/cluster-release.ts';
 import { labUnavailable, startLab, type Lab } from '../lab/lab.ts';
 import type { ManagementCluster } from '../lab/management-cluster.ts';
 
 const unavailable = await labUnavailable();
+const namespace = 'eksa-system';
+const minutes = 60_000;
 
 describe.skipIf(unavailable !== undefined)(`create cluster ${unavailable ?? ''}`, () => {
   let lab: Lab;
@@ -26,35 +29,99 @@ describe.skipIf(unavailable !== undefined)(`create cluster ${unavailable ?? ''}`
       ['export', 'artifacts', '--source', 'eks-anywhere', '-f', release.manifest, '-o', bundle, ...release.pullFrom],
       { home },
     );
-    expect(exported.stderr).not.toMatch(/remedy/);
+    expect(exported).toMatchObject({ code: 0 });
     management = await lab.startManagementCluster('mgmt');
-  }, 300_000);
+  }, 5 * minutes);
   afterAll(async () => {
-    await home?.remove();
-    await lab?.stop();
-    await temporal?.stop();
+    await home.remove();
+    await lab.stop();
+    await temporal.stop();
   });
 
-  it('makes a workload cluster by a management cluster', async () => {
-    const spec = join(home.path, 'one.yaml');
-    await writeFile(
-      spec,
-      inMemory.specTemplate('one').replace(/managementCluster:\n    name: one/, 'managementCluster:\n    name: mgmt'),
-    );
-    const created = await runSealift(
-      ['create', 'cluster', '-f', spec, '--kubeconfig', management.kubeconfig, '--bundle', bundle],
-      { home },
-    );
-    console.log(created.stdout, created.stderr);
-    expect(created.code).toBe(0);
-  }, 300_000);
+  const specification = async (name: string, edit: (text: string) => string = String): Promise<string> => {
+    const file = join(home.path, `${name}.yaml`);
+    await writeFile(file, edit(inMemory.specTemplate(name)));
+    return file;
+  };
+  const workloadOf = (manager: string) => (text: string) =>
+    text.replace(/(managementCluster:\n +name: ).*/, `$1${manager}`);
+  const create = (file: string, ...options: string[]): Promise<SealiftResult> =>
+    runSealift(['create', 'cluster', '-f', file, '--bundle', bundle, '--output-format', 'json', ...options], { home });
 
-  it('makes a management cluster from nothing, which then owns itself', async () => {
-    const spec = join(home.path, 'two.yaml');
-    await writeFile(spec, inMemory.specTemplate('two'));
-    await lab.expectManagementCluster({ namespace: 'eksa-system', name: 'two' });
-    const created = await runSealift(['create', 'cluster', '-f', spec, '--bundle', bundle], { home });
-    console.log(created.stdout, created.stderr);
-    expect(created.code).toBe(0);
-  }, 300_000);
+  it('says what would be done, and does nothing', async () => {
+    const { code, stdout } = await create(await specification('plan'), '--dry-run');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ kind: 'cluster-plan', role: 'management' });
+    expect((JSON.parse(stdout) as { phases: string[] }).phases).toHaveLength(8);
+  });
+
+  it('says all that is wrong with a specification at once, and starts nothing', async () => {
+    const file = await specification('bad', (text) =>
+      text.replace('count: 1', 'count: 2').replace('192.168.0.0/16', '192.168.0.0').replace('cilium: {}', 'clium: {}'),
+    );
+    const { code, stdout } = await create(file);
+    expect(code).toBe(2);
+    const { problems } = JSON.parse(stdout) as { problems: { subject: string }[] };
+    expect(problems.length).toBeGreaterThanOrEqual(3);
+    for (const { subject } of problems) expect(subject).toMatch(/bad\.yaml:\d+:\d+$/);
+  });
+
+  it('makes a workload cluster by its management cluster', { timeout: 5 * minutes }, async () => {
+    const file = await specification('one', workloadOf('mgmt'));
+    const { code, stdout } = await create(file, '--kubeconfig', management.kubeconfig);
+    expect(code).toBe(0);
+    const result = JSON.parse(stdout) as { kubeconfig: string; nodes: { role: string; version: string }[] };
+    expect(result).toMatchObject({
+      kind: 'create-cluster',
+      name: 'one',
+      role: 'workload',
+      kubernetesVersion: 'v1.35.4',
+    });
+    expect(result.nodes.map(({ role, version }) => `${role} ${version}`)).toEqual([
+      'control-plane v1.35.4',
+      'worker v1.35.4',
+    ]);
+    expect((await stat(result.kubeconfig)).mode & 0o777).toBe(0o600);
+    await using cluster = await openCluster(management.kubeconfig);
+    const kept = { apiVersion: 'anywhere.eks.amazonaws.com/v1alpha1', kind: 'Cluster' };
+    expect(await cluster.get({ ...kept, metadata: { name: 'one', namespace: 'default' } })).toBeDefined();
+  });
+
+  it('refuses a name that is in use', { timeout: minutes }, async () => {
+    const file = await specification('one', (text) => workloadOf('mgmt')(text).replace('count: 1', 'count: 3'));
+    const { code, stdout } = await create(file, '--kubeconfig', management.kubeconfig, '--on-failure', 'fail');
+    expect(code).toBe(5);
+    expect(stdout).toContain('there is a cluster of that name');
+  });
+
+  it(
+    'makes a management cluster from nothing, killed -9 in the move, which then owns itself',
+    { timeout: 8 * minutes },
+    async () => {
+      const file = await specification('two');
+      await lab.expectManagementCluster({ namespace, name: 'two' });
+      const record = join(home.state, 'clusters', 'two', 'move-bootstrap-self', 'move.json');
+      const moving = async (): Promise<boolean> =>
+        /"stage":"moving"/.test(await readFile(record, 'utf8').catch(() => ''));
+      const killed = await runSealift(['create', 'cluster', '-f', file, '--bundle', bundle], {
+        home,
+        kill: { when: moving },
+      });
+      expect(killed.killed).toBe(true);
+      const { code, stdout } = await create(file);
+      expect(code).toBe(0);
+      const { kubeconfig } = JSON.parse(stdout) as { kubeconfig: string };
+      await using cluster = await openCluster(kubeconfig);
+      const clusters = await cluster.list({ apiVersion: 'cluster.x-k8s.io/v1beta2', kind: 'Cluster' });
+      expect(clusters.map(({ metadata, spec }) => [metadata.name, (spec as { paused?: boolean }).paused])).toEqual([
+        ['two', undefined],
+      ]);
+      expect(await cluster.list({ apiVersion: 'cluster.x-k8s.io/v1beta2', kind: 'Machine' })).toHaveLength(2);
+      // neither the command nor the bootstrap cluster has left a process
+      expect(await home.processes()).toEqual([]);
+      const again = await create(file);
+      expect(again.code).toBe(0);
+      expect(again.stderr).toContain('is done already');
+    },
+  );
 });
