@@ -18,6 +18,7 @@ gpg              gnupg
 pip3             python3-pip
 ip               iproute2
 iptables         iptables
+ipmitool         ipmitool
 '
 
 install_system_tools() {
@@ -91,5 +92,6 @@ part 'npm packages' install_packages
 part 'Go tools' build_tools
 part 'Cluster API' tools/cluster-api/components.sh
 part 'Ansible' tools/ansible/install.sh
+part 'BMC emulators' tools/bmc/install.sh
 part 'dist' build_dist
 echo 'setup: everything is there'
