@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCluster } from '../../core/kubernetes/cluster-access.ts';
 import { inMemory } from '../../plugins/providers/in-memory/index.ts';
+import { parseOutput } from '../helpers/output-schema.ts';
 import { createSealiftHome, runSealift, type SealiftHome, type SealiftResult } from '../helpers/sealift.ts';
 import { startTemporal, type TestTemporal } from '../helpers/temporal.ts';
 import { serveClusterRelease } from '../lab/cluster-release.ts';
@@ -51,8 +52,9 @@ describe.skipIf(unavailable !== undefined)(`create cluster ${unavailable ?? ''}`
   it('says what would be done, and does nothing', async () => {
     const { code, stdout } = await create(await specification('plan'), '--dry-run');
     expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ kind: 'cluster-plan', role: 'management' });
-    expect((JSON.parse(stdout) as { phases: string[] }).phases).toHaveLength(8);
+    const plan = parseOutput('cluster-plan', stdout);
+    expect(plan).toMatchObject({ role: 'management' });
+    expect(plan['phases']).toHaveLength(8);
   });
 
   it('says all that is wrong with a specification at once, and starts nothing', async () => {
@@ -70,7 +72,10 @@ describe.skipIf(unavailable !== undefined)(`create cluster ${unavailable ?? ''}`
     const file = await specification('one', workloadOf('mgmt'));
     const { code, stdout } = await create(file, '--kubeconfig', management.kubeconfig);
     expect(code).toBe(0);
-    const result = JSON.parse(stdout) as { kubeconfig: string; nodes: { role: string; version: string }[] };
+    const result = parseOutput('create-cluster', stdout) as {
+      kubeconfig: string;
+      nodes: { role: string; version: string }[];
+    };
     expect(result).toMatchObject({
       kind: 'create-cluster',
       name: 'one',
@@ -102,7 +107,7 @@ describe.skipIf(unavailable !== undefined)(`create cluster ${unavailable ?? ''}`
       await lab.expectManagementCluster({ namespace, name: 'two' });
       const record = join(home.state, 'clusters', 'two', 'move-bootstrap-self', 'move.json');
       const moving = async (): Promise<boolean> =>
-        /"stage":"moving"/.test(await readFile(record, 'utf8').catch(() => ''));
+        (await readFile(record, 'utf8').catch(() => '')).includes('"stage":"moving"');
       const killed = await runSealift(['create', 'cluster', '-f', file, '--bundle', bundle], {
         home,
         kill: { when: moving },
@@ -110,7 +115,7 @@ describe.skipIf(unavailable !== undefined)(`create cluster ${unavailable ?? ''}`
       expect(killed.killed).toBe(true);
       const { code, stdout } = await create(file);
       expect(code).toBe(0);
-      const { kubeconfig } = JSON.parse(stdout) as { kubeconfig: string };
+      const { kubeconfig } = parseOutput('create-cluster', stdout) as { kubeconfig: string };
       await using cluster = await openCluster(kubeconfig);
       const clusters = await cluster.list({ apiVersion: 'cluster.x-k8s.io/v1beta2', kind: 'Cluster' });
       expect(clusters.map(({ metadata, spec }) => [metadata.name, (spec as { paused?: boolean }).paused])).toEqual([
