@@ -1,6 +1,6 @@
 import type { Digest } from './descriptor.ts';
 import type { OnFailure, RegistryOptions } from './run-options.ts';
-import type { ClusterRole, SpecPosition } from './cluster-spec.ts';
+import type { ClusterRole, ClusterSpec, SpecPosition } from './cluster-spec.ts';
 
 /** What a validation found. All of them are collected before anything is refused. */
 export interface Finding {
@@ -88,7 +88,10 @@ export interface ClusterTimeouts {
 export interface ClusterOperationInput {
   name: string;
   role: ClusterRole;
-  /** the file with the specification: read again when a parked validation is tried again */
+  /**
+   * the file with the specification: read again when a parked validation is tried again; empty for a delete by name, which
+   * goes by what the management cluster keeps
+   */
   specFile: string;
   /** kubeconfig of the management cluster that makes this workload cluster */
   kubeconfig?: string;
@@ -118,10 +121,10 @@ export interface ContentSource {
 /** processes: etcd, kube-apiserver and controllers as processes of this machine; kubeconfig: a cluster that is there. */
 export type BootstrapChoice = { driver: 'processes' } | { driver: 'kubeconfig'; kubeconfig: string };
 
-export type ClusterOperationName = 'create-cluster';
+export type ClusterOperationName = 'create-cluster' | 'upgrade-cluster' | 'delete-cluster';
 
 export interface ClusterOperationResult {
-  kind: ClusterOperationName | 'upgrade-cluster' | 'delete-cluster';
+  kind: ClusterOperationName;
   name: string;
   role: ClusterRole;
   provider: string;
@@ -130,4 +133,39 @@ export interface ClusterOperationResult {
   kubeconfig?: string;
   nodes: { name: string; role: 'control-plane' | 'worker'; version: string }[];
   warnings: string[];
+  /** of a delete: whether there was anything to delete */
+  wasThere?: boolean;
+}
+
+/** What a delete found, and so what there is to do. */
+export interface DeletionSurvey {
+  /** the cluster whose Cluster API has the machines; nobody: there are none, or none any more */
+  owner: ClusterPlace | 'nobody';
+  /** a bootstrap cluster has to take over first, since nothing can delete the machines that it runs on */
+  needsBootstrap: boolean;
+  provider: string;
+  /** e.g. `v1.35.4`; the minor version alone where no machine is left to say it */
+  kubernetesVersion: string;
+}
+
+/** What this machine, or a management cluster, knows of a cluster by its name. */
+export interface KnownCluster {
+  spec: ClusterSpec;
+  /** absolute path of the management cluster's kubeconfig; of a management cluster its own; absent when nobody knows it */
+  kubeconfig?: string;
+}
+
+/** A cluster in a list. */
+export interface ListedCluster {
+  name: string;
+  /** undefined where no specification says it */
+  role?: ClusterRole;
+  provider?: string;
+  /** of the control plane; the specification's minor version where there is none */
+  kubernetesVersion?: string;
+  machines: { ready: number; desired: number };
+  /** its reconciliation */
+  paused: boolean;
+  /** what is wrong, one line */
+  problem?: string;
 }

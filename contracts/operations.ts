@@ -108,6 +108,8 @@ export const workflowTypes = {
   export: 'exportArtifacts',
   import: 'importArtifacts',
   'create-cluster': 'createCluster',
+  'upgrade-cluster': 'upgradeCluster',
+  'delete-cluster': 'deleteCluster',
 } as const;
 
 export type OperationName = keyof typeof workflowTypes;

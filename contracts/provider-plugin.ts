@@ -11,8 +11,8 @@ export interface ProviderPlugin {
   summary: string;
   /** the kinds of its documents in a cluster's specification */
   kinds: { datacenter: string; machine: string; others: readonly string[] };
-  /** which operations of a management cluster need a bootstrap cluster */
-  needsBootstrap: readonly ClusterOperation[];
+  /** Whether an operation on a management cluster needs a bootstrap cluster; pure. */
+  needsBootstrap(operation: ClusterOperation, spec: ClusterSpec): boolean;
   /** a commented specification for `sealift generate cluster` */
   specTemplate(name: string): string;
   /**
@@ -80,6 +80,8 @@ export interface NodeImages {
   coreDns: { repository: string; tag: string };
   /** absent where the provider brings its own load balancer */
   kubeVip?: string;
+  /** the cloud controller manager of the infrastructure, where nodes wait for one (vSphere) */
+  cloudProvider?: string;
 }
 
 export interface CapiProvider {

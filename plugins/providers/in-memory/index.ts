@@ -19,7 +19,7 @@ export const inMemory: ProviderPlugin = {
   name: 'in-memory',
   summary: 'no machines at all: for tests and demonstrations',
   kinds: inMemoryKinds,
-  needsBootstrap: ['create', 'delete'],
+  needsBootstrap: (operation, { datacenter }) => operation !== 'upgrade' || isUpgradedFromOutside(datacenter),
   specTemplate,
   checkDocument: (kind, document) =>
     checkShape(document, kind === inMemoryKinds.datacenter ? datacenterShape : machineShape),
@@ -74,6 +74,11 @@ function withAnnotations(object: KubernetesObject): KubernetesObject {
   const added = annotations[object.kind];
   if (added === undefined) return object;
   return { ...object, metadata: { ...object.metadata, annotations: { ...object.metadata.annotations, ...added } } };
+}
+
+// the document may come without a spec
+function isUpgradedFromOutside(datacenter: Partial<SpecObject>): boolean {
+  return datacenter.spec?.['upgradeThroughBootstrap'] === true;
 }
 
 function startup(machine: SpecObject | undefined): object {
