@@ -1,9 +1,9 @@
-# `make help` lists what there is. Nothing but `demo`, `bench` and `chaos` runs Sealift itself.
+# `make help` lists what there is. Nothing but `demo`, `demo-cluster`, `bench` and `chaos` runs Sealift itself.
 .DEFAULT_GOAL := help
-.PHONY: help setup check typecheck lint format-check boundaries test test-unit demo bench chaos clean
+.PHONY: help setup check typecheck lint format-check boundaries test test-unit demo demo-cluster bench chaos clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
 
 setup: ## install and build everything, start nothing (20 minutes on an empty machine, then a second)
 	@tools/setup.sh
@@ -31,6 +31,9 @@ test-unit: ## the tests beside the code only
 
 demo: setup ## export and import through a real Temporal and a real registry, on this machine
 	@node_modules/.bin/tsx test/demo/run.ts
+
+demo-cluster: setup ## a management and a workload cluster out of a bundle, without Docker, on imitated machines
+	@node_modules/.bin/tsx test/demo/run-cluster.ts
 
 bench: setup ## Sealift against crane, skopeo, oras and regctl on the same input
 	@node_modules/.bin/tsx test/bench/run.ts

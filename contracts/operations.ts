@@ -173,6 +173,8 @@ export interface ActivityProgress {
   bytesTotal: number;
   itemsDone: number;
   itemsTotal: number;
+  /** what the items are, when they are something else */
+  unit?: 'machine';
   /** up to eight things under way right now */
   current: { subject: string; done: number; total: number }[];
 }

@@ -47,6 +47,8 @@ export interface ClusterTools {
   making(input: ClusterOperationInput, hooks: WorkHooks): Promise<Making>;
   clusterAt(input: ClusterOperationInput, place: ClusterPlace): Promise<Cluster>;
   moveRequest(workspace: ClusterWorkspace, move: Move, hooks: WorkHooks): Promise<MoveRequest>;
+  /** Ends the bootstrap cluster, if any, and forgets how it was reached. */
+  removeBootstrap(input: ClusterOperationInput): Promise<void>;
 }
 
 interface Move {
@@ -77,6 +79,11 @@ export function createClusterTools(deps: ClusterDependencies): ClusterTools {
     },
     clusterAt: (input, place) =>
       openCluster(place === 'management' ? input.kubeconfig! : deps.workspace(input).kubeconfig(place)),
+    async removeBootstrap(input) {
+      // in this order: whoever finds a kubeconfig may count on a bootstrap cluster
+      await deps.workspace(input).dropKubeconfig('bootstrap');
+      await deps.bootstrap(input, undefined).remove();
+    },
     async moveRequest(workspace, { source, target, from, to }, hooks) {
       const clusterctl = createClusterctl({
         command: await deps.findBinary('clusterctl'),
@@ -117,6 +124,7 @@ export function machineProgress({ controlPlane, workers, detail }: ClusterState)
   const groups = [controlPlane, workers];
   return {
     ...waiting(detail),
+    unit: 'machine',
     itemsDone: groups.reduce((sum, { available }) => sum + available, 0),
     itemsTotal: groups.reduce((sum, { desired }) => sum + desired, 0),
   };

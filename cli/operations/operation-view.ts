@@ -79,11 +79,17 @@ export function progressView(view: OperationView): ProgressView {
     bytesTotal,
     itemsDone: Math.min(itemsTotal, (state?.itemsDone ?? 0) + sum((one) => one.itemsDone)),
     itemsTotal,
+    ...unitOf(running),
     current: running.flatMap((one) => one.current).slice(0, 8),
     retrying: activities.flatMap(({ name, attempt, lastProblem }) =>
       lastProblem === undefined || attempt < 2 ? [] : [{ activity: name, attempt, message: lastProblem.message }],
     ),
   };
+}
+
+function unitOf(running: readonly ActivityProgress[]): Pick<ProgressView, 'unit'> {
+  const unit = running.find((one) => one.unit !== undefined)?.unit;
+  return unit === undefined ? {} : { unit };
 }
 
 /** A total of 0 says that the operation has not told it yet. */

@@ -1,7 +1,8 @@
 import type { TextOutput } from '../../terminal.ts';
+import { printable } from '../format.ts';
 import { createRateMeter } from './rate-meter.ts';
 import { retryLines, summaryLine } from './render.ts';
-import type { StatusDisplay } from './progress-view.ts';
+import type { ProgressView, StatusDisplay } from './progress-view.ts';
 
 const INTERVAL_MS = 5_000;
 
@@ -22,7 +23,7 @@ export function createLinesDisplay(output: TextOutput, now: () => number): Statu
       const at = now();
       const rate = meter.sample(at, view.bytesDone);
       const phase = view.paused ? 'paused' : view.phase;
-      const line = summaryLine(view, rate);
+      const line = withWaitedFor(summaryLine(view, rate), view);
       if (phase !== lastPhase || (at - lastAt >= INTERVAL_MS && line !== lastLine)) {
         output.write(`${line}\n`);
         [lastPhase, lastLine, lastAt] = [phase, line, at];
@@ -35,4 +36,10 @@ export function createLinesDisplay(output: TextOutput, now: () => number): Statu
     },
     end: () => undefined,
   };
+}
+
+/** Where no bytes move, there is one thing that is waited for. */
+function withWaitedFor(line: string, { bytesTotal, current }: ProgressView): string {
+  const [waited] = current;
+  return bytesTotal > 0 || waited === undefined ? line : `${line}  ${printable(waited.subject)}`;
 }

@@ -8,7 +8,9 @@ export interface ProgressView {
   bytesTotal: number;
   itemsDone: number;
   itemsTotal: number;
-  /** what moves right now, in bytes */
+  /** what the items are, in the singular; `item` when absent */
+  unit?: string;
+  /** what moves right now, in bytes; what is waited for where nothing moves */
   current: { subject: string; done: number; total: number }[];
   /** activities that failed and are tried again */
   retrying: { activity: string; attempt: number; message: string }[];

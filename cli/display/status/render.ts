@@ -31,7 +31,7 @@ export function summaryLine(view: ProgressView, rate: number | undefined): strin
       if (rate > 0) parts.push(`${formatSeconds((view.bytesTotal - view.bytesDone) / rate)} left`);
     }
   }
-  if (view.itemsTotal > 0) parts.push(`${view.itemsDone} of ${count(view.itemsTotal, 'item')}`);
+  if (view.itemsTotal > 0) parts.push(`${view.itemsDone} of ${count(view.itemsTotal, view.unit ?? 'item')}`);
   if (view.parkedCount > 0) parts.push(`${view.parkedCount} parked`);
   return `${view.paused ? 'paused' : view.phase}${parts.length > 0 ? `  ${parts.join(', ')}` : ''}`;
 }
