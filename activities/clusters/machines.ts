@@ -1,12 +1,13 @@
 import type { ClusterOperationName, ClusterOperationResult, ClusterPlace } from '../../contracts/clusters.ts';
 import { applyCluster } from '../../core/clusters/apply.ts';
-import { awaitCluster, readClusterState } from '../../core/clusters/await.ts';
+import { awaitCluster } from '../../core/clusters/await.ts';
 import { kubeconfigOf } from '../../core/clusters/kubeconfig.ts';
-import { moveClusters, settleMove } from '../../core/clusters/move.ts';
+import { moveClusters } from '../../core/clusters/move.ts';
 import { nodesOf } from '../../core/clusters/nodes.ts';
 import { machinesOf } from '../../core/clusters/spec/defaults.ts';
 import type { ClusterState } from '../../core/kubernetes/cluster-state.ts';
 import { runActivity } from '../lib/run.ts';
+import { settleBootstrap } from './settle.ts';
 import { machineProgress, type ClusterDependencies, type ClusterTools, type Step, type StepOn } from './tools.ts';
 
 /** Steps that make a cluster's machines, and say who owns them. */
@@ -39,20 +40,8 @@ export function machineActivities(deps: ClusterDependencies, tools: ClusterTools
         await moveClusters(await tools.moveRequest(workspace, { source, target, from, to }, hooks));
         await provider.postMove(spec, target, context);
       }),
-    /** After a creation that is given up: nothing stays paused, and a bootstrap cluster only where it knows of machines. */
     discardCreate: ({ input }: Step) =>
-      runActivity('discard create', async (hooks) => {
-        const workspace = deps.workspace(input);
-        if (input.role !== 'management' || (await workspace.findKubeconfig('bootstrap')) === undefined) return;
-        await using source = await tools.clusterAt(input, 'bootstrap');
-        if ((await workspace.findKubeconfig('self')) !== undefined) {
-          await using target = await tools.clusterAt(input, 'self');
-          const move = { source, target, from: 'bootstrap', to: 'self' } as const;
-          await settleMove(await tools.moveRequest(workspace, move, hooks));
-        }
-        const keeps = input.keepBootstrap || (await readClusterState(input.name, source)) !== undefined;
-        if (!keeps) await deps.bootstrap(input, undefined).remove();
-      }),
+      runActivity('discard create', (hooks) => settleBootstrap(input, deps, tools, hooks)),
     /** Says what there is now. */
     describeCluster: ({ input, kind }: Step & { kind: ClusterOperationName }) =>
       runActivity('describe cluster', async (): Promise<ClusterOperationResult> => {

@@ -58,7 +58,6 @@ export function preparationActivities(deps: ClusterDependencies, tools: ClusterT
         };
         await installClusterApi(installation, cluster, hooks.signal);
       }),
-    deleteBootstrap: ({ input }: Step) =>
-      runActivity('delete bootstrap cluster', () => deps.bootstrap(input, undefined).remove()),
+    deleteBootstrap: ({ input }: Step) => runActivity('delete bootstrap cluster', () => tools.removeBootstrap(input)),
   };
 }

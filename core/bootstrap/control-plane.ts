@@ -59,6 +59,11 @@ export async function ensureControlPlane(options: ControlPlaneOptions): Promise<
   });
 }
 
+/** Whether a control plane was made in a folder and not removed since; it may have ended. */
+export async function hasControlPlane(folder: string): Promise<boolean> {
+  return (await readPorts(folder)) !== undefined;
+}
+
 /** The control plane of a folder when all of it runs. */
 export async function findControlPlane(folder: string): Promise<ControlPlane | undefined> {
   const ports = await readPorts(folder);

@@ -2,6 +2,8 @@
 export interface BootstrapDriver {
   /** Makes it, or finds it. @returns its kubeconfig */
   ensure(): Promise<string>;
+  /** Whether there is something to end, and so to find. Starts nothing. */
+  exists(): Promise<boolean>;
   /** Runs the controllers whose Deployments are on it, where it has no nodes to do so. */
   runProviders?(): Promise<void>;
   /** Ends it, with everything of it; what is not Sealift's own stays. */

@@ -5,6 +5,7 @@ import type { BootstrapDriver } from './driver.ts';
 export function existingDriver(kubeconfig: string): BootstrapDriver {
   return {
     ensure: async () => Buffer.from(await readLocal(kubeconfig, 'local')).toString('utf8'),
+    exists: () => Promise.resolve(true),
     remove: () => Promise.resolve(),
   };
 }

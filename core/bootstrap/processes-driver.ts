@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ProviderProgram } from '../../contracts/provider-plugin.ts';
 import type { FindBinary } from './binaries.ts';
-import { ensureControlPlane, stopControlPlane } from './control-plane.ts';
+import { ensureControlPlane, hasControlPlane, stopControlPlane } from './control-plane.ts';
 import type { BootstrapDriver } from './driver.ts';
 import { clusterApiPrograms, ensureProviders, stopProviders } from './provider-processes.ts';
 
@@ -22,6 +22,7 @@ export function processesDriver({ folder, findBinary, programs }: ProcessesOptio
       const { kubeconfig } = await ensureControlPlane(controlPlane);
       return readFile(kubeconfig, 'utf8');
     },
+    exists: () => hasControlPlane(controlPlane.folder),
     async runProviders() {
       const { kubeconfig, url, ca } = await ensureControlPlane(controlPlane);
       const all = { ...clusterApiPrograms, ...programs };

@@ -1,5 +1,6 @@
 import type { ClusterSpec, KubernetesObject } from '../../contracts/cluster-spec.ts';
 import type { ClusterTimeouts } from '../../contracts/clusters.ts';
+import { isErrorType } from '../errors.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { clusterState, type ClusterState } from '../kubernetes/cluster-state.ts';
 import { waitFor } from '../kubernetes/wait.ts';
@@ -39,12 +40,19 @@ export async function awaitCluster(request: AwaitRequest, on: Cluster): Promise<
   });
 }
 
-/** What Cluster API says of a cluster right now; undefined when it knows none. @throws SealiftError those of Cluster.read */
+/**
+ * What Cluster API says of a cluster right now; undefined when it knows none, or is not there itself.
+ * @throws SealiftError those of Cluster.read
+ */
 export async function readClusterState(name: string, on: Cluster): Promise<ClusterState | undefined> {
-  const read = await Promise.all(watchedOf(name).map((collection) => on.read(collection)));
+  const read = Promise.all(watchedOf(name).map((collection) => on.read(collection)));
+  const found = await read.catch((error: unknown) => {
+    if (isErrorType(error, 'KindUnknown')) return [];
+    throw error;
+  });
   return stateOf(
     name,
-    read.flatMap(({ objects }) => objects),
+    found.flatMap(({ objects }) => objects),
   );
 }
 

@@ -29,12 +29,19 @@ export function specDefinitions(providers: readonly ProviderPlugin[], version: s
 
 /** The objects of a specification as they are kept on the management cluster. */
 export function specObjects(spec: ClusterSpec): KubernetesObject[] {
-  const { cluster, datacenter, machines, gitOps, others } = spec;
+  const { datacenter, machines, gitOps, others } = spec;
   const all: SpecObject[] = [datacenter, ...Object.values(machines), ...others];
-  return [...all, ...(gitOps === undefined ? [] : [gitOps]), cluster].map((object) => ({
+  return [...all, ...(gitOps === undefined ? [] : [gitOps]), withRole(spec)].map((object) => ({
     ...object,
     metadata: { ...object.metadata, namespace: spec.namespace },
   }));
+}
+
+/** A document that left it to --kubeconfig says it from now on: who reads it back has no such option. */
+function withRole({ cluster, role }: ClusterSpec): ClusterSpec['cluster'] {
+  const { management, managementCluster } = cluster.spec;
+  if (role === 'management' || management !== undefined || managementCluster !== undefined) return cluster;
+  return { ...cluster, spec: { ...cluster.spec, management: false } };
 }
 
 function definition(kind: string, openAPIV3Schema: JsonSchema, version: string): KubernetesObject {

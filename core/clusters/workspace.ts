@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ClusterSpec } from '../../contracts/cluster-spec.ts';
 import type { ClusterPlace } from '../../contracts/clusters.ts';
@@ -7,6 +7,8 @@ import { readFileIfPresent, writeFileAtomically } from '../host/atomic-file.ts';
 /** What was validated, and so what all later phases go by, whatever becomes of the file. */
 export interface ValidatedCluster {
   spec: ClusterSpec;
+  /** what the cluster was made from, when it is upgraded */
+  previous?: ClusterSpec;
   /** e.g. `v1.35.4` */
   kubernetesVersion: string;
 }
@@ -50,6 +52,16 @@ export class ClusterWorkspace {
   async findKubeconfig(place: ClusterPlace): Promise<string | undefined> {
     const path = this.kubeconfig(place);
     return (await readFileIfPresent(path)) === undefined ? undefined : path;
+  }
+
+  /** That cluster is not there any more, or is no management cluster any more. */
+  async dropKubeconfig(place: ClusterPlace): Promise<void> {
+    await rm(this.kubeconfig(place), { force: true });
+  }
+
+  /** Removes all of it. */
+  async remove(): Promise<void> {
+    await rm(this.path, { recursive: true, force: true });
   }
 
   async writeValidated(validated: ValidatedCluster): Promise<void> {

@@ -60,6 +60,11 @@ export async function resumeAll(
   }
 }
 
+/** The operation that paused an object and never resumed it; undefined when none did. */
+export function pausedBy({ metadata }: KubernetesObject, means: PauseMeans): string | undefined {
+  return metadata.annotations?.[mark(means)];
+}
+
 /** The Kustomizations and GitRepositories of Flux in a namespace; none when Flux is not there. */
 export async function fluxObjects(cluster: ClusterAccess, namespace: string): Promise<Pausable[]> {
   const found = await Promise.all(FLUX.map((group) => listFlux(cluster, group, namespace)));

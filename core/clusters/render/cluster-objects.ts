@@ -64,7 +64,13 @@ export function renderCluster(request: RenderRequest, infrastructure: Infrastruc
       infrastructureRef: contractReference(infrastructure.cluster),
     },
   };
-  return [cluster, infrastructure.cluster, ...controlPlane, ...workers];
+  return [cluster, infrastructure.cluster, ...controlPlane, ...workers].map((object) => ofCluster(object, spec));
+}
+
+/** By its label an object is found that no controller has seen yet. */
+function ofCluster(object: KubernetesObject, { name }: ClusterSpec): KubernetesObject {
+  const labels = { ...object.metadata.labels, [CLUSTER_NAME_LABEL]: name };
+  return { ...object, metadata: { ...object.metadata, labels } };
 }
 
 /** Metadata of an object that belongs to a cluster. */

@@ -1,0 +1,44 @@
+import type { ClusterOperationInput } from '../../contracts/clusters.ts';
+import { readClusterState } from '../../core/clusters/await.ts';
+import { settleMove } from '../../core/clusters/move.ts';
+import type { WorkHooks } from '../../core/transfer/progress.ts';
+import type { ClusterDependencies, ClusterTools } from './tools.ts';
+
+/**
+ * Brings a move of a management cluster that was broken off to where nothing is paused: back to its beginning, or to its end.
+ * @throws SealiftError those of settleMove
+ */
+export async function settleMoves(
+  input: ClusterOperationInput,
+  deps: ClusterDependencies,
+  tools: ClusterTools,
+  hooks: WorkHooks,
+): Promise<void> {
+  const workspace = deps.workspace(input);
+  const both = await Promise.all([workspace.findKubeconfig('bootstrap'), workspace.findKubeconfig('self')]);
+  if (both.includes(undefined)) return;
+  await using bootstrap = await tools.clusterAt(input, 'bootstrap');
+  await using self = await tools.clusterAt(input, 'self');
+  const there = { source: bootstrap, target: self, from: 'bootstrap', to: 'self' } as const;
+  const back = { source: self, target: bootstrap, from: 'self', to: 'bootstrap' } as const;
+  for (const move of [there, back]) await settleMove(await tools.moveRequest(workspace, move, hooks));
+}
+
+/**
+ * After an operation on a management cluster that is given up: nothing stays paused, and a bootstrap cluster only where it
+ * knows of machines, or where it was asked to stay.
+ */
+export async function settleBootstrap(
+  input: ClusterOperationInput,
+  deps: ClusterDependencies,
+  tools: ClusterTools,
+  hooks: WorkHooks,
+): Promise<void> {
+  if (input.role !== 'management') return;
+  if ((await deps.workspace(input).findKubeconfig('bootstrap')) !== undefined) {
+    await settleMoves(input, deps, tools, hooks);
+    await using bootstrap = await tools.clusterAt(input, 'bootstrap');
+    if (input.keepBootstrap || (await readClusterState(input.name, bootstrap)) !== undefined) return;
+  }
+  await tools.removeBootstrap(input);
+}
