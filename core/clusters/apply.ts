@@ -9,6 +9,8 @@ import type { ClusterSpec } from '../../contracts/cluster-spec.ts';
 
 export interface ClusterMaking {
   spec: ClusterSpec;
+  /** what the cluster was made from, when it is upgraded */
+  previous?: ClusterSpec;
   provider: ProviderPlugin;
   release: ClusterRelease;
   context: ProviderContext;
@@ -20,12 +22,22 @@ export interface ClusterMaking {
  * @throws SealiftError those of Cluster.applyAll; RegistryUnauthorized when the mirror wants a password and none is given
  */
 export async function applyCluster(making: ClusterMaking, on: Cluster, signal: AbortSignal): Promise<void> {
-  const { spec, provider, release, context } = making;
+  await applySecrets(making, on, signal);
+  await on.applyAll(renderedObjects(making), { signal });
+}
+
+/** Brings the credentials of now onto a management or bootstrap cluster. May be repeated. @throws SealiftError as applyCluster */
+export async function applySecrets(making: ClusterMaking, on: Cluster, signal: AbortSignal): Promise<void> {
+  const { spec, provider, context } = making;
   const namespace: KubernetesObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: CLUSTER_NAMESPACE } };
   const credentials = await provider.credentials(spec, context);
+  await on.applyAll([namespace, ...credentials, ...registrySecret(spec, context)], { signal });
+}
+
+/** The Cluster API objects of a cluster. */
+export function renderedObjects({ spec, previous, provider, release }: ClusterMaking): KubernetesObject[] {
   const { kubernetesVersion, images } = release;
-  const objects = provider.render({ spec, kubernetesVersion, images });
-  await on.applyAll([namespace, ...credentials, ...registrySecret(spec, context), ...objects], { signal });
+  return provider.render({ spec, kubernetesVersion, images, ...(previous === undefined ? {} : { previous }) });
 }
 
 function registrySecret(spec: ClusterSpec, { env }: ProviderContext): KubernetesObject[] {

@@ -6,7 +6,7 @@ import type { Cluster } from '../kubernetes/cluster.ts';
 import { waitFor } from '../kubernetes/wait.ts';
 import type { ClusterMaking } from './apply.ts';
 import { mirroredReference } from './render/mirror.ts';
-import type { ProviderComponents } from './release.ts';
+import type { ClusterRelease, ProviderComponents } from './release.ts';
 
 /** How long controllers may take to be pulled and to start. */
 const CONTROLLERS_TIMEOUT_MS = 30 * 60_000;
@@ -38,12 +38,7 @@ export async function installClusterApi(
 ): Promise<void> {
   const { spec, provider, release, context, driver } = installation;
   const { name, env: variables } = provider.capi(spec, context);
-  const providers = [
-    providerRelease('cluster-api', 'CoreProvider', release.core),
-    providerRelease('kubeadm', 'BootstrapProvider', release.bootstrap),
-    providerRelease('kubeadm', 'ControlPlaneProvider', release.controlPlane),
-    providerRelease(name, 'InfrastructureProvider', release.infrastructure),
-  ];
+  const providers = releasedProviders(release, name);
   const mirror = spec.cluster.spec.registryMirrorConfiguration;
   const config = await writeRepository(`${installation.folder}/repository`, {
     providers,
@@ -66,6 +61,16 @@ export async function installClusterApi(
     signal,
   });
   await provider.postCapiInit(spec, cluster, context);
+}
+
+/** The Cluster API providers of a release. @param infrastructure clusterctl's name of its infrastructure provider */
+export function releasedProviders(release: ClusterRelease, infrastructure: string): ProviderRelease[] {
+  return [
+    providerRelease('cluster-api', 'CoreProvider', release.core),
+    providerRelease('kubeadm', 'BootstrapProvider', release.bootstrap),
+    providerRelease('kubeadm', 'ControlPlaneProvider', release.controlPlane),
+    providerRelease(infrastructure, 'InfrastructureProvider', release.infrastructure),
+  ];
 }
 
 function providerRelease(

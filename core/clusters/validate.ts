@@ -8,7 +8,7 @@ import type { Cluster } from '../kubernetes/cluster.ts';
 import { ItemsFailed } from '../transfer/failures.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
 import { isProblem } from './spec/findings.ts';
-import { readClusterSpec } from './spec/read-spec.ts';
+import { readClusterSpec, withPositions, type ReadSpec } from './spec/read-spec.ts';
 
 export interface ValidationRequest {
   operation: ClusterOperation;
@@ -41,20 +41,29 @@ export async function validateCluster(request: ValidationRequest): Promise<{ spe
     all.push(...(await provider.preflight({ spec, operation, skip }, context)));
     all.push(...(await managementFindings(spec, request)));
   }
-  const problems = all.filter(isProblem);
-  if (spec === undefined || problems.length > 0) {
-    throw new ItemsFailed(problems.map((finding) => ({ item: itemOf(finding), error: validationError(finding) })));
-  }
-  return { spec, warnings: all.filter(({ status }) => status === 'warning') };
+  refuseProblems(all);
+  // a specification that can't be understood comes with problems
+  return { spec: spec!, warnings: all.filter(({ status }) => status === 'warning') };
 }
 
-async function readSpecFile({
+/** @throws ItemsFailed with a ValidationFailed for each problem */
+export function refuseProblems(findings: readonly Finding[]): void {
+  const problems = findings.filter(isProblem);
+  if (problems.length === 0) return;
+  throw new ItemsFailed(problems.map((finding) => ({ item: itemOf(finding), error: validationError(finding) })));
+}
+
+export interface ReadSpecFile extends ReadSpec {
+  /** gives findings about the specification that were made elsewhere the positions of their fields */
+  locate(findings: readonly Finding[]): Finding[];
+}
+
+/** @throws SealiftError FileMissing */
+export async function readSpecFile({
   specFile,
   providers,
-}: ValidationRequest): Promise<{ spec?: ClusterSpec; findings: Finding[] }> {
-  try {
-    return readClusterSpec(specFile, await readFile(specFile), providers);
-  } catch (cause) {
+}: Pick<ValidationRequest, 'specFile' | 'providers'>): Promise<ReadSpecFile> {
+  const bytes = await readFile(specFile).catch((cause: unknown) => {
     throw new SealiftError('FileMissing', {
       side: 'local',
       operation: 'read specification',
@@ -63,12 +72,15 @@ async function readSpecFile({
       remedy: 'put the file back where it was when the operation was started, then retry',
       cause,
     });
-  }
+  });
+  const locate: ReadSpecFile['locate'] = (findings) => withPositions(specFile, bytes, providers, findings);
+  return { ...readClusterSpec(specFile, bytes, providers), locate };
 }
 
-async function managementFindings(
+/** What keeps a management cluster from doing an operation. @throws SealiftError those of a Cluster */
+export async function managementFindings(
   spec: ClusterSpec,
-  { operation, management, known }: ValidationRequest,
+  { operation, management, known }: Pick<ValidationRequest, 'operation' | 'management' | 'known'>,
 ): Promise<Finding[]> {
   if (management === undefined) return [];
   const inventory = { apiVersion: 'clusterctl.cluster.x-k8s.io/v1alpha3', kind: 'Provider' };
@@ -107,7 +119,7 @@ async function managementFindings(
   return [];
 }
 
-function problem(id: string, subject: string, said: Pick<Finding, 'message' | 'remedy'>): Finding {
+export function problem(id: string, subject: string, said: Pick<Finding, 'message' | 'remedy'>): Finding {
   return { id, status: 'problem', subject, ...said };
 }
 

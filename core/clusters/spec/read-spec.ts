@@ -154,6 +154,16 @@ export function specRules(spec: DescribedCluster, now: Date): Finding[] {
   return findings;
 }
 
+/** Gives findings about a specification that were made elsewhere the positions of their fields in its file. */
+export function withPositions(
+  file: string,
+  bytes: Uint8Array,
+  providers: readonly SpecProvider[],
+  findings: readonly Finding[],
+): Finding[] {
+  return located(findings, readDocuments(file, bytes, providers).documents);
+}
+
 /** Gives every finding the position of its field, and all the order of the file. */
 function located(findings: readonly Finding[], documents: readonly ReadDocument[]): Finding[] {
   const withPositions = findings.map((finding) => {
