@@ -10,7 +10,6 @@ import {
 } from '@temporalio/worker';
 import type { HostPaths, RunningWorker, TemporalTarget } from '../contracts/host.ts';
 import { hostTaskQueue, sharedTaskQueue } from '../contracts/task-queues.ts';
-import { createClusterActivities } from '../activities/clusters/index.ts';
 import { createExportActivities } from '../activities/export/index.ts';
 import { createHostActivities } from '../activities/host/index.ts';
 import { createImportActivities } from '../activities/import/index.ts';
@@ -23,7 +22,7 @@ import { createRemotes } from '../core/oci/remotes.ts';
 import { MoverPool } from '../core/transfer/pool.ts';
 import { WorkFolder } from '../core/transfer/work-folder.ts';
 import { sourceNamed } from '../plugins/sources/index.ts';
-import { clusterTools } from './cluster-tools.ts';
+import { clusterActivities } from './cluster-activities.ts';
 import { payloadCodecs } from './codec.ts';
 import { runUntil, serveHostQueue } from './host-queue.ts';
 
@@ -96,7 +95,7 @@ function createActivities(paths: HostPaths, queue: string, pool: MoverPool, bund
         return new WorkFolder(`${state}/imports/${hexOf(bundle).slice(0, 12)}-${place}`);
       },
     }),
-    ...createClusterActivities(clusterTools(paths, env)),
+    ...clusterActivities(paths, env),
   };
 }
 
