@@ -44,8 +44,11 @@ export interface ProviderPlugin {
   /** What the new cluster needs of the provider once it answers (cloud provider, storage). */
   postWorkload(spec: ClusterSpec, workload: ClusterAccess, context: ProviderContext): Promise<void>;
   preDelete(spec: ClusterSpec, management: ClusterAccess, context: ProviderContext): Promise<void>;
-  /** Says what is left of a deleted cluster: machines, powered hosts. */
-  postDelete(spec: ClusterSpec, context: ProviderContext): Promise<Finding[]>;
+  /**
+   * Says what is left of a deleted cluster: machines, powered hosts.
+   * @param management where it was deleted, if that can be asked
+   */
+  postDelete(spec: ClusterSpec, context: ProviderContext, management?: ClusterAccess): Promise<Finding[]>;
   /** The objects that hold credentials, made from the environment of now. */
   credentials(spec: ClusterSpec, context: ProviderContext): Promise<KubernetesObject[]>;
 }
@@ -62,6 +65,8 @@ export interface PreflightRequest {
   previous?: ClusterSpec;
   /** names of validations to leave out, as `--skip-validations` */
   skip: readonly string[];
+  /** the management cluster that knows the cluster, or is to make it; absent when a management cluster is created */
+  management?: ClusterAccess;
 }
 
 export interface RenderRequest {

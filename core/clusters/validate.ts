@@ -36,9 +36,10 @@ export async function validateCluster(request: ValidationRequest): Promise<{ spe
   const spec = read === undefined ? undefined : { ...read, role: request.role };
   const all = [...findings];
   if (spec !== undefined) {
-    const { operation, skip, context, providers } = request;
+    const { operation, skip, context, providers, management } = request;
     const provider = providers.find(({ name }) => name === spec.provider)!;
-    all.push(...(await provider.preflight({ spec, operation, skip }, context)));
+    const asked = { spec, operation, skip, ...(management === undefined ? {} : { management }) };
+    all.push(...(await provider.preflight(asked, context)));
     all.push(...(await managementFindings(spec, request)));
   }
   refuseProblems(all);

@@ -12,7 +12,11 @@ import { selects } from './selection.ts';
  * @param hardware all that there is for the cluster, what it has already included
  * @param rolling machines are about to be exchanged one by one, which takes spare ones
  */
-export function hardwareRules(spec: ClusterSpec, hardware: readonly Hardware[], rolling: boolean): Finding[] {
+export function hardwareRules(
+  spec: ClusterSpec,
+  hardware: readonly Pick<Hardware, 'hostname' | 'labels'>[],
+  rolling: boolean,
+): Finding[] {
   const findings: Finding[] = [];
   const selections = selectionsOf(spec);
   for (const { machine, uses } of selections) {

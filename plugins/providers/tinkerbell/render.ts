@@ -1,0 +1,66 @@
+import type { ClusterSpec, KubernetesObject, SpecObject } from '../../../contracts/cluster-spec.ts';
+import type { RenderRequest } from '../../../contracts/provider-plugin.ts';
+import {
+  named,
+  renderCluster,
+  type Infrastructure,
+  type NodeUser,
+} from '../../../core/clusters/render/cluster-objects.ts';
+import { mirrorHost } from '../../../core/clusters/spec/defaults.ts';
+import { installTemplate } from './install-template.ts';
+import type { TinkerbellDatacenterSpec, TinkerbellMachineSpec } from './schema.ts';
+import { tinkerbellAddresses } from './tinkerbell-address.ts';
+
+export const INFRASTRUCTURE = 'infrastructure.cluster.x-k8s.io/v1beta1';
+const API_SERVER_PORT = 6443;
+/** Of Tinkerbell's boot server, over HTTP. */
+const BOOT_PORT = 7171;
+
+/** The Cluster API objects of a cluster on bare metal, see renderCluster. Pure. */
+export function render(request: RenderRequest): KubernetesObject[] {
+  return renderCluster(request, infrastructure(request.spec)).map((object) => withEndpoint(object, request.spec));
+}
+
+/** Nothing gives out this address: the first machine of the control plane takes it. */
+function withEndpoint(object: KubernetesObject, { cluster }: ClusterSpec): KubernetesObject {
+  const { endpoint } = cluster.spec.controlPlaneConfiguration;
+  if (object.kind !== 'Cluster' || endpoint === undefined) return object;
+  const controlPlaneEndpoint = { host: endpoint.host, port: API_SERVER_PORT };
+  return { ...object, spec: { ...(object['spec'] as object), controlPlaneEndpoint } };
+}
+
+function infrastructure(spec: ClusterSpec): Infrastructure {
+  return {
+    cluster: { ...named(INFRASTRUCTURE, 'TinkerbellCluster', spec.name, spec), spec: imageLookup(spec) },
+    machineTemplate: { apiVersion: INFRASTRUCTURE, kind: 'TinkerbellMachineTemplate' },
+    machineSpec: (machine) => machineSpec(spec, machine as unknown as SpecObject<TinkerbellMachineSpec>),
+    users: (machine) => (machine?.spec['users'] as NodeUser[] | undefined) ?? [],
+    // Cluster API's provider puts the machine's own id there
+    kubeletArguments: { 'provider-id': 'PROVIDER_ID' },
+    localAddresses: tinkerbellAddresses(spec),
+    controlPlane: { files: [], preKubeadmCommands: [], certSans: [] },
+  };
+}
+
+/** Every machine template says what is installed; without this, a default would still name a registry on the Internet. */
+function imageLookup({ cluster }: ClusterSpec): object {
+  const mirror = cluster.spec.registryMirrorConfiguration;
+  return mirror === undefined ? {} : { imageLookupBaseRegistry: mirrorHost(mirror) };
+}
+
+function machineSpec(spec: ClusterSpec, machine: SpecObject<TinkerbellMachineSpec>): object {
+  const { hardwareAffinity, hardwareSelector = {} } = machine.spec;
+  const templateOverride = installTemplate(spec, machine);
+  return {
+    hardwareAffinity: hardwareAffinity ?? { required: [{ labelSelector: { matchLabels: hardwareSelector } }] },
+    bootOptions: bootOptions(spec),
+    ...(templateOverride === undefined ? {} : { templateOverride }),
+  };
+}
+
+function bootOptions(spec: ClusterSpec): object {
+  const { isoBoot = false } = spec.datacenter.spec as unknown as TinkerbellDatacenterSpec;
+  if (!isoBoot) return { bootMode: 'netboot' };
+  // Tinkerbell makes an image for each machine from the one of the datacenter, always under this name
+  return { bootMode: 'iso', isoURL: `http://${tinkerbellAddresses(spec)[0]}:${BOOT_PORT}/iso/hook.iso` };
+}
