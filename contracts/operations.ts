@@ -152,6 +152,8 @@ export const memoKeys = { inputDigest: 'inputDigest', title: 'title', state: 'st
 export interface ParkedItem extends Problem {
   /** stable id of the item within the operation: a reference, a digest, or a phase name */
   item: string;
+  /** the operation cannot go on without it */
+  needed?: true;
 }
 
 export interface OperationState {

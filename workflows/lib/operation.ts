@@ -111,20 +111,27 @@ export class Operation {
     setHandler(resumeSignal, () => this.#pause(false));
   }
 
-  /** Runs all of it. When it is cancelled, everything under way has ended before `discard` removes what is left. */
-  async run<T>(work: () => Promise<T>, discard: () => Promise<void>): Promise<T> {
+  /**
+   * Runs all of it. When it is cancelled, everything under way has ended before `discard` removes what is left.
+   * @param options.alsoFailed discard as well when it failed or was given up
+   */
+  async run<T>(work: () => Promise<T>, discard: () => Promise<void>, { alsoFailed = false } = {}): Promise<T> {
     try {
       return await work();
     } catch (error) {
       const scope = CancellationScope.current();
-      if (!scope.consideredCancelled) throw error;
+      const isCancelled = scope.consideredCancelled;
+      if (!isCancelled && !alsoFailed) throw error;
       await CancellationScope.nonCancellable(async () => {
         this.#state.paused = false;
         this.phase('cleaning');
         await discard();
       });
       // Whatever else went wrong on the way down: the operator cancelled, so this is how it ends.
-      return scope.cancelRequested;
+      if (isCancelled) return scope.cancelRequested;
+      // what failed while cleaning up is told with the rest
+      this.failIfAnyFailed();
+      throw error;
     }
   }
 
@@ -157,7 +164,7 @@ export class Operation {
           this.#failed.push(...problems);
           return undefined;
         }
-        await this.#park({ items: problems, skippable });
+        await this.#park({ items: skippable ? problems : problems.map(asNeeded), skippable });
       }
     }
   }
@@ -307,6 +314,10 @@ export class Operation {
     upsertMemo({ [memoKeys.state]: this.#state });
     setCurrentDetails(describeState(this.#title, this.#state));
   }
+}
+
+function asNeeded(item: ParkedItem): ParkedItem {
+  return { ...item, needed: true };
 }
 
 function aborted(problems: ParkedItem[]): ApplicationFailure {

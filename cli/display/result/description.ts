@@ -67,7 +67,7 @@ function endSection({ operation, state, status, problems, result }: OperationDes
     );
     const hidden = (state?.parkedCount ?? 0) - parked.length;
     const more = hidden > 0 ? `  and ${hidden} more\n` : '';
-    return `\nParked, waiting for a decision:\n${items.join('')}${more}\nPut it right, then decide:\n${decisionLines(operation)}`;
+    return `\nParked, waiting for a decision:\n${items.join('')}${more}\nPut it right, then decide:\n${decisionLines(operation, parked)}`;
   }
   if (problems.length > 0) return `\nFailed:\n${problems.map((problem) => `  ${problemLines(problem)}`).join('')}`;
   return result === null ? '' : `\n${operationResultDocument({ id: operation, ui: undefined }, result).text}`;

@@ -35,17 +35,18 @@ export function parkedDocument(place: OperationPlace, parked: ParkedItem[], park
     ...lines,
     ...more,
     `\nPut it right, then decide:\n`,
-    decisionLines(place.id),
+    decisionLines(place.id, parked),
     ...(place.ui === undefined ? [] : [`\nTemporal UI: ${place.ui}\n`]),
   ].join('');
   return { text, json: { kind: 'parked', operation: place.id, ui: place.ui ?? null, parkedCount, parked } };
 }
 
-/** The three commands for a parked operation, a line each. */
-export function decisionLines(id: string): string {
+/** The commands for a parked operation, a line each; `skip` where something can be left out. */
+export function decisionLines(id: string, parked: readonly ParkedItem[]): string {
+  const skippable = parked.some(({ needed }) => needed !== true);
   return [
     `  sealift retry ${id}                 go on; nothing is moved twice`,
-    `  sealift skip ${id} [--item ITEM]    go on without what is wrong`,
+    ...(skippable ? [`  sealift skip ${id} [--item ITEM]    go on without what is wrong`] : []),
     `  sealift abort ${id}                 give up`,
   ]
     .map((line) => `${line}\n`)
