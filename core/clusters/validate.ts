@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterRole, ClusterSpec } from '../../contracts/cluster-spec.ts';
 import type { Finding } from '../../contracts/clusters.ts';
 import type { ClusterOperation, ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
 import { isErrorType, SealiftError } from '../errors.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
+import { readLocal } from '../sources/read-local.ts';
 import { ItemsFailed } from '../transfer/failures.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
 import { isProblem } from './spec/findings.ts';
@@ -32,7 +32,8 @@ export interface ValidationRequest {
  * @throws ItemsFailed with a ValidationFailed for each problem; SealiftError when something can't be asked
  */
 export async function validateCluster(request: ValidationRequest): Promise<{ spec: ClusterSpec; warnings: Finding[] }> {
-  const { spec: read, findings } = await readSpecFile(request);
+  const { specFile, providers } = request;
+  const { spec: read, findings } = readClusterSpec(specFile, await readLocal(specFile, 'local'), providers);
   const spec = read === undefined ? undefined : { ...read, role: request.role };
   const all = [...findings];
   if (spec !== undefined) {
@@ -60,25 +61,6 @@ export interface ReadSpecFile extends ReadSpec {
 }
 
 /** @throws SealiftError FileMissing */
-export async function readSpecFile({
-  specFile,
-  providers,
-}: Pick<ValidationRequest, 'specFile' | 'providers'>): Promise<ReadSpecFile> {
-  const bytes = await readFile(specFile).catch((cause: unknown) => {
-    throw new SealiftError('FileMissing', {
-      side: 'local',
-      operation: 'read specification',
-      subject: specFile,
-      message: cause instanceof Error ? cause.message : String(cause),
-      remedy: 'put the file back where it was when the operation was started, then retry',
-      cause,
-    });
-  });
-  const locate: ReadSpecFile['locate'] = (findings) => withPositions(specFile, bytes, providers, findings);
-  return { ...readClusterSpec(specFile, bytes, providers), locate };
-}
-
-/** What keeps a management cluster from doing an operation. @throws SealiftError those of a Cluster */
 export async function managementFindings(
   spec: ClusterSpec,
   { operation, management, known }: Pick<ValidationRequest, 'operation' | 'management' | 'known'>,
