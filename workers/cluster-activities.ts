@@ -14,6 +14,13 @@ const names = {
   describeCluster: true,
   installComponents: true,
   installAddOns: true,
+  surveyDeletion: true,
+  handOver: true,
+  deleteMachines: true,
+  confirmDeleted: true,
+  cleanUpGit: true,
+  forgetCluster: true,
+  discardDelete: true,
 } satisfies Record<keyof ClusterActivities, true>;
 
 /** The steps of cluster operations, loaded with the first of them: a fifth of a second that no export or import has to wait for. */

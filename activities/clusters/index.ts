@@ -1,3 +1,4 @@
+import { deletionActivities } from './delete.ts';
 import { machineActivities } from './machines.ts';
 import { preparationActivities } from './prepare.ts';
 import { specificationActivities } from './specification.ts';
@@ -10,6 +11,7 @@ export function createClusterActivities(deps: ClusterDependencies) {
     ...preparationActivities(deps, tools),
     ...machineActivities(deps, tools),
     ...specificationActivities(deps, tools),
+    ...deletionActivities(deps, tools),
   };
 }
 

@@ -138,6 +138,7 @@ function aliveOf({ signal, report }: WorkHooks): ProviderContext['alive'] {
   };
 }
 
-function waiting(subject: string): ActivityProgress {
+/** Progress of what counts nothing. */
+export function waiting(subject: string): ActivityProgress {
   return { bytesDone: 0, bytesTotal: 0, itemsDone: 0, itemsTotal: 0, current: [{ subject, done: 0, total: 0 }] };
 }

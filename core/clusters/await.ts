@@ -81,7 +81,7 @@ function stateOf(name: string, objects: readonly KubernetesObject[]): ClusterSta
 }
 
 /** As upstream: time for the control plane, and for each machine more. Waits for ever when neither is limited. */
-function timeoutOf({ controlPlane, perMachine }: ClusterTimeouts, machines: number): { timeoutMs?: number } {
+export function timeoutOf({ controlPlane, perMachine }: ClusterTimeouts, machines: number): { timeoutMs?: number } {
   if (controlPlane === undefined || perMachine === undefined) return {};
   return { timeoutMs: (controlPlane + perMachine * machines) * 1000 };
 }

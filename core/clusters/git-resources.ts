@@ -4,7 +4,8 @@ import { clusterFiles, clusterFolder, gitBranchOf } from '../gitops/cluster-file
 import { publish, type PublishContext } from '../gitops/publish.ts';
 import { specObjects } from './definitions.ts';
 
-const author = { name: 'Sealift', email: 'sealift@localhost' };
+/** Of every commit of Sealift. */
+export const author = { name: 'Sealift', email: 'sealift@localhost' };
 
 /**
  * Writes a cluster's specification into the git repository that it names; does nothing when it names none. May be repeated.

@@ -32,12 +32,17 @@ interface DefinitionSpec {
  * @throws SealiftError those of Cluster.list
  */
 export async function movedObjects(cluster: Cluster): Promise<MovedObject[]> {
-  const definitions = await cluster.list(definition, { labelSelector: CLUSTERCTL_LABEL });
-  const kinds = definitions.map(({ spec }) => spec as DefinitionSpec).flatMap(kindOf);
+  const kinds = await clusterApiKinds(cluster);
   const namespace = CLUSTER_NAMESPACE;
   const found = await Promise.all(kinds.map((kind) => cluster.list(kind, { namespace })));
   const secrets = await cluster.list({ apiVersion: 'v1', kind: 'Secret' }, { namespace });
   return ownedFirst([...found.flat(), ...secrets.filter(isOfCluster)]).map(moved);
+}
+
+/** The kinds that Cluster API and its providers have brought; none where they are not installed. @throws SealiftError those of Cluster.list */
+export async function clusterApiKinds(cluster: Cluster): Promise<Kind[]> {
+  const definitions = await cluster.list(definition, { labelSelector: CLUSTERCTL_LABEL });
+  return definitions.map(({ spec }) => spec as DefinitionSpec).flatMap(kindOf);
 }
 
 /** Kind, namespace and name: the same on both sides of a move. */

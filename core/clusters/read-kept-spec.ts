@@ -28,7 +28,7 @@ export async function readKeptSpec(
 ): Promise<ClusterSpec | undefined> {
   const kept = (await keptClusters(on)).find(({ metadata }) => metadata.name === name);
   if (kept === undefined) return undefined;
-  const documents = await withReferences(kept, on);
+  const documents = await keptDocuments(kept, on);
   const text = documents.map((document) => stringify(withoutServerSide(document), { lineWidth: 0 })).join('---\n');
   const { spec, findings } = readClusterSpec(describeObject(kept), Buffer.from(text), providers);
   if (spec !== undefined) return spec;
@@ -42,8 +42,11 @@ export async function readKeptSpec(
   });
 }
 
-/** What a kept Cluster refers to, and what that refers to; what is not there is left out. */
-async function withReferences(kept: SpecObject<EksaClusterSpec>, on: Cluster): Promise<KubernetesObject[]> {
+/**
+ * A kept Cluster, what it refers to, and what that refers to; what is not there is left out.
+ * @throws SealiftError those of Cluster.get
+ */
+export async function keptDocuments(kept: SpecObject<EksaClusterSpec>, on: Cluster): Promise<KubernetesObject[]> {
   const cluster = withFluxConfig(kept);
   const found = new Map<string, KubernetesObject>();
   const open = referencesIn(cluster.spec);

@@ -1,0 +1,205 @@
+import { readFile } from 'node:fs/promises';
+import type { ClusterSpec } from '../../contracts/cluster-spec.ts';
+import type { ClusterOperationInput, ClusterPlace, DeletionSurvey } from '../../contracts/clusters.ts';
+import type { ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
+import { readClusterState } from '../../core/clusters/await.ts';
+import { refuseLeftovers, refuseNeeded, refuseProblems, resumeForDeletion } from '../../core/clusters/delete-checks.ts';
+import { readSpecToDelete, removeKeptSpec, withdrawSpec } from '../../core/clusters/delete-spec.ts';
+import { clusterObjects, deleteCluster } from '../../core/clusters/delete.ts';
+import { findOwner } from '../../core/clusters/find-owner.ts';
+import { moveClusters } from '../../core/clusters/move.ts';
+import { keptClusters, readKeptSpec } from '../../core/clusters/read-kept-spec.ts';
+import { SealiftError } from '../../core/errors.ts';
+import type { WorkHooks } from '../../core/transfer/progress.ts';
+import { runActivity } from '../lib/run.ts';
+import { settleBootstrap, settleMoves } from './settle.ts';
+import {
+  providerNamed,
+  waiting,
+  type ClusterDependencies,
+  type ClusterTools,
+  type Step,
+  type StepOn,
+} from './tools.ts';
+
+/** Steps that end a cluster, however far it came. */
+export function deletionActivities(deps: ClusterDependencies, tools: ClusterTools) {
+  return {
+    /** Finds out who has the cluster's machines, and all that forbids to delete it; brings to rest what was broken off. */
+    surveyDeletion: ({ input }: Step) =>
+      runActivity('look for what there is to delete', (hooks) => survey(input, deps, tools, hooks)),
+    /** Makes the bootstrap cluster the owner of a management cluster, which then is none any more. */
+    handOver: ({ input }: Step) =>
+      runActivity('hand over to bootstrap cluster', async (hooks) => {
+        const { provider, spec, context, workspace } = await settingOf(input, deps, tools, hooks);
+        await using self = await tools.clusterAt(input, 'self');
+        await using bootstrap = await tools.clusterAt(input, 'bootstrap');
+        if ((await findOwner(input.name, bootstrap, self)) === 'bootstrap') return;
+        await refuseNeeded(input.name, self);
+        await resumeForDeletion(input.name, self);
+        await provider.preMove(spec, self, context);
+        const move = { source: self, target: bootstrap, from: 'self', to: 'bootstrap' } as const;
+        await moveClusters(await tools.moveRequest(workspace, move, hooks));
+        await provider.postMove(spec, bootstrap, context);
+      }),
+    deleteMachines: ({ input, on }: StepOn) =>
+      runActivity('delete machines', async (hooks) => {
+        const { provider, spec, context, workspace } = await settingOf(input, deps, tools, hooks);
+        if (on === 'bootstrap') {
+          // its machines go now: from here on nobody may ask it whether it owns itself
+          await workspace.dropKubeconfig('self');
+          await deps.bootstrap(input, provider.capi(spec, context)).runProviders?.();
+        }
+        await using cluster = await tools.clusterAt(input, on);
+        await resumeForDeletion(input.name, cluster);
+        await provider.preDelete(spec, cluster, context);
+        const { name, timeouts } = input;
+        await deleteCluster({ name, timeouts, report: machinesLeft(hooks), signal: hooks.signal }, cluster);
+      }),
+    /** Asks the infrastructure whether anything is left of the cluster. */
+    confirmDeleted: ({ input }: Step) =>
+      runActivity('look for what is left', async (hooks) => {
+        const { provider, spec, context } = await settingOf(input, deps, tools, hooks);
+        await refuseLeftovers(provider, spec, context);
+      }),
+    /** Takes the specification out of git, and then off the management cluster, where git would bring it back. */
+    cleanUpGit: ({ input }: Step) =>
+      runActivity('take out of git', async ({ signal }) => {
+        const workspace = deps.workspace(input);
+        const { spec } = await workspace.readValidated();
+        await withdrawSpec(spec, { env: deps.environment, scratch: workspace.scratch, signal });
+        if (input.role === 'management') return;
+        await using management = await tools.clusterAt(input, 'management');
+        await removeKeptSpec(input.name, management);
+      }),
+    /** Removes what this machine keeps of the cluster: kubeconfigs, copies of objects. */
+    forgetCluster: ({ input }: Step) =>
+      runActivity('forget cluster', async () => {
+        const workspace = deps.workspace(input);
+        await (input.keepBootstrap && input.role === 'management'
+          ? workspace.dropKubeconfig('self')
+          : workspace.remove());
+      }),
+    /** After a deletion that is given up: nothing stays paused, and a bootstrap cluster only where it knows of machines. */
+    discardDelete: ({ input }: Step) =>
+      runActivity('discard delete', (hooks) => settleBootstrap(input, deps, tools, hooks)),
+  };
+}
+
+interface Setting {
+  spec: ClusterSpec;
+  provider: ProviderPlugin;
+  context: ProviderContext;
+  workspace: ReturnType<ClusterDependencies['workspace']>;
+}
+
+async function settingOf(
+  input: ClusterOperationInput,
+  deps: ClusterDependencies,
+  tools: ClusterTools,
+  hooks: WorkHooks,
+): Promise<Setting> {
+  const workspace = deps.workspace(input);
+  const { spec } = await workspace.readValidated();
+  return {
+    spec,
+    provider: providerNamed(deps.providers, spec.provider),
+    context: tools.contextOf(input, hooks),
+    workspace,
+  };
+}
+
+async function survey(
+  input: ClusterOperationInput,
+  deps: ClusterDependencies,
+  tools: ClusterTools,
+  hooks: WorkHooks,
+): Promise<DeletionSurvey> {
+  const { name, role } = input;
+  const workspace = deps.workspace(input);
+  if (role === 'management') await recall(input, deps);
+  const found = role === 'management' ? await ownerOf(input, deps, tools, hooks) : await managerOf(input, tools);
+  const place = found === 'nobody' ? undefined : found;
+  await using owner = place === undefined ? undefined : await tools.clusterAt(input, place);
+  const spec = await specOf(input, deps, owner);
+  const provider = providerNamed(deps.providers, spec.provider);
+  const state = owner === undefined ? undefined : await readClusterState(name, owner);
+  const version = state?.machines.find((machine) => machine.role === 'control-plane')?.version;
+  const kubernetesVersion = version ?? spec.cluster.spec.kubernetesVersion;
+  const needsBootstrap = found === 'self' && provider.needsBootstrap('delete', spec);
+  if (owner !== undefined) {
+    await refuseProblems(provider, spec, input.skipValidations, tools.contextOf(input, hooks));
+    if (role === 'management') await refuseNeeded(name, owner);
+    await resumeForDeletion(name, owner);
+  }
+  if (needsBootstrap && input.content.bundle === undefined) throw noBundle(name);
+  await workspace.writeValidated({ spec: { ...spec, role }, kubernetesVersion });
+  return { owner: found, needsBootstrap, provider: spec.provider, kubernetesVersion };
+}
+
+/** The kubeconfigs by which a management cluster and its bootstrap cluster are reached from here, as far as they are there. */
+async function recall(input: ClusterOperationInput, deps: ClusterDependencies): Promise<void> {
+  const workspace = deps.workspace(input);
+  if ((await workspace.findKubeconfig('bootstrap')) !== undefined) {
+    // its processes may have ended with the machine; one that was given as a kubeconfig then is reached by that alone
+    const driver = deps.bootstrap(input, undefined);
+    if (await driver.exists()) await workspace.writeKubeconfig('bootstrap', await driver.ensure());
+  } else if (input.kubeconfig !== undefined) {
+    await workspace.writeKubeconfig('self', await readFile(input.kubeconfig, 'utf8'));
+  }
+}
+
+async function ownerOf(
+  input: ClusterOperationInput,
+  deps: ClusterDependencies,
+  tools: ClusterTools,
+  hooks: WorkHooks,
+): Promise<DeletionSurvey['owner']> {
+  await settleMoves(input, deps, tools, hooks);
+  const workspace = deps.workspace(input);
+  const there = async (place: ClusterPlace) =>
+    (await workspace.findKubeconfig(place)) === undefined ? undefined : tools.clusterAt(input, place);
+  await using bootstrap = await there('bootstrap');
+  await using self = await there('self');
+  return await findOwner(input.name, bootstrap, self);
+}
+
+/** A workload cluster belongs to its management cluster, as long as that knows anything of it. */
+async function managerOf(input: ClusterOperationInput, tools: ClusterTools): Promise<DeletionSurvey['owner']> {
+  await using management = await tools.clusterAt(input, 'management');
+  const kept = (await keptClusters(management)).some(({ metadata }) => metadata.name === input.name);
+  return kept || (await clusterObjects(input.name, management)).length > 0 ? 'management' : 'nobody';
+}
+
+/** The file that was given; else what the owner keeps; else what this machine has gone by before. */
+async function specOf(
+  input: ClusterOperationInput,
+  deps: ClusterDependencies,
+  owner: Parameters<typeof readKeptSpec>[1] | undefined,
+): Promise<ClusterSpec> {
+  if (input.specFile !== '') return readSpecToDelete(input.specFile, deps.providers);
+  const kept = owner === undefined ? undefined : await readKeptSpec(input.name, owner, deps.providers);
+  const spec = kept ?? (await deps.workspace(input).findValidated())?.spec;
+  if (spec !== undefined) return spec;
+  throw new SealiftError('InvalidInput', {
+    side: 'cluster',
+    operation: 'read specification',
+    subject: `Cluster ${input.name}`,
+    message: 'neither its management cluster nor this machine knows its specification',
+    remedy: 'give the file with -f',
+  });
+}
+
+function machinesLeft({ report }: WorkHooks): Parameters<typeof deleteCluster>[0]['report'] {
+  return ({ machines, of, detail }) => report({ ...waiting(detail), itemsDone: of - machines, itemsTotal: of });
+}
+
+function noBundle(name: string): SealiftError {
+  return new SealiftError('InvalidInput', {
+    side: 'local',
+    operation: 'delete cluster',
+    subject: '--bundle',
+    message: `${name} runs on the machines that are to be deleted: a bootstrap cluster has to take over first, and its Cluster API comes from a bundle`,
+    remedy: 'add --bundle with the tar that the cluster was created or upgraded from',
+  });
+}

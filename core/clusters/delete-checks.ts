@@ -1,0 +1,90 @@
+import type { ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
+import type { ClusterSpec } from '../../contracts/cluster-spec.ts';
+import type { Finding } from '../../contracts/clusters.ts';
+import type { ErrorType } from '../../contracts/errors.ts';
+import { isErrorType, SealiftError } from '../errors.ts';
+import { pausedBy, resumeAll } from '../gitops/pause.ts';
+import type { Cluster } from '../kubernetes/cluster.ts';
+import { ItemsFailed } from '../transfer/failures.ts';
+import { findClusterObject, isPaused } from './find-owner.ts';
+import { keptClusters } from './read-kept-spec.ts';
+import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
+import { isProblem } from './spec/findings.ts';
+
+/**
+ * Refuses the end of a management cluster that others need.
+ * @throws ItemsFailed with a ValidationFailed for each workload cluster; SealiftError those of a Cluster
+ */
+export async function refuseNeeded(name: string, on: Cluster): Promise<void> {
+  const listed = on.list({ apiVersion: capiVersions.cluster, kind: 'Cluster' }, { namespace: CLUSTER_NAMESPACE });
+  const made = await listed.catch((error: unknown) => {
+    if (isErrorType(error, 'KindUnknown')) return [];
+    throw error;
+  });
+  const all = [...made, ...(await keptClusters(on))].map(({ metadata }) => metadata.name);
+  const others = [...new Set(all)].filter((other) => other !== name).sort();
+  if (others.length === 0) return;
+  throw new ItemsFailed(
+    others.map((other) => ({
+      item: `Cluster ${other}`,
+      error: new SealiftError('ValidationFailed', {
+        side: 'cluster',
+        operation: 'validate',
+        subject: `Cluster ${other} at ${on.server}`,
+        message: `the management cluster ${name} looks after it, and would leave it without anybody who does`,
+        remedy: `delete it first: sealift delete cluster ${other} --kubeconfig ${on.kubeconfig}; then retry`,
+      }),
+    })),
+  );
+}
+
+/**
+ * Asks the infrastructure whether a delete can work.
+ * @throws ItemsFailed with a ValidationFailed for each problem; what the provider throws
+ */
+export async function refuseProblems(
+  provider: ProviderPlugin,
+  spec: ClusterSpec,
+  skip: readonly string[],
+  context: ProviderContext,
+): Promise<void> {
+  throwFindings('ValidationFailed', 'validate', await provider.preflight({ spec, operation: 'delete', skip }, context));
+}
+
+/** Asks the infrastructure whether anything is left. @throws ItemsFailed with a ClusterNotReady for each; what the provider throws */
+export async function refuseLeftovers(
+  provider: ProviderPlugin,
+  spec: ClusterSpec,
+  context: ProviderContext,
+): Promise<void> {
+  throwFindings('ClusterNotReady', 'look for what is left', await provider.postDelete(spec, context));
+}
+
+/**
+ * Lets Cluster API work on a cluster that an earlier operation of Sealift paused: what is paused is never deleted.
+ * @throws SealiftError ClusterNotReady when somebody else paused it; those of a Cluster
+ */
+export async function resumeForDeletion(name: string, on: Cluster): Promise<void> {
+  const found = await findClusterObject(name, on);
+  if (found === undefined || !isPaused(found)) return;
+  const operation = pausedBy(found, 'cluster-api');
+  if (operation !== undefined) return resumeAll(on, [{ object: found, means: 'cluster-api' }], operation);
+  throw new SealiftError('ClusterNotReady', {
+    side: 'cluster',
+    operation: 'delete cluster',
+    subject: `Cluster ${CLUSTER_NAMESPACE}/${name}`,
+    message: `it is paused at ${on.server}, and not by Sealift`,
+    remedy: 'find out who paused it; when that is over, set spec.paused to false, then retry',
+  });
+}
+
+function throwFindings(type: ErrorType, operation: string, findings: readonly Finding[]): void {
+  const problems = findings.filter(isProblem);
+  if (problems.length === 0) return;
+  throw new ItemsFailed(
+    problems.map(({ subject, message, remedy }) => ({
+      item: subject,
+      error: new SealiftError(type, { side: 'cluster', operation, subject, message, remedy }),
+    })),
+  );
+}

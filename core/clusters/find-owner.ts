@@ -1,0 +1,35 @@
+import type { KubernetesObject } from '../../contracts/cluster-spec.ts';
+import type { ClusterPlace } from '../../contracts/clusters.ts';
+import { isErrorType } from '../errors.ts';
+import type { Cluster } from '../kubernetes/cluster.ts';
+import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
+
+/**
+ * Which of two clusters looks after a management cluster: the bootstrap cluster that made it, or itself. A move that was
+ * undone leaves a copy behind, which is paused; the owner is the one that is not.
+ * @param bootstrap undefined where there is none, as with `self`; that one is only asked when it matters
+ * @throws SealiftError those of Cluster.get
+ */
+export async function findOwner(
+  name: string,
+  bootstrap: Cluster | undefined,
+  self: Cluster | undefined,
+): Promise<Extract<ClusterPlace, 'bootstrap' | 'self'> | 'nobody'> {
+  const atBootstrap = await findClusterObject(name, bootstrap);
+  if (atBootstrap !== undefined && !isPaused(atBootstrap)) return 'bootstrap';
+  if ((await findClusterObject(name, self)) !== undefined) return 'self';
+  return atBootstrap === undefined ? 'nobody' : 'bootstrap';
+}
+
+/** The Cluster object of Cluster API; undefined too where Cluster API is not. @throws SealiftError those of Cluster.get */
+export async function findClusterObject(name: string, on: Cluster | undefined): Promise<KubernetesObject | undefined> {
+  const metadata = { name, namespace: CLUSTER_NAMESPACE };
+  return on?.get({ apiVersion: capiVersions.cluster, kind: 'Cluster', metadata }).catch((error: unknown) => {
+    if (isErrorType(error, 'KindUnknown')) return undefined;
+    throw error;
+  });
+}
+
+export function isPaused({ spec }: KubernetesObject): boolean {
+  return (spec as { paused?: boolean } | undefined)?.paused === true;
+}
