@@ -20,7 +20,7 @@ const versionsBundleShape = z.looseObject({
   controlPlane: component,
   certManager: z.looseObject({ version: z.string(), manifest: file }),
   docker: component.optional(),
-  vSphere: component.extend({ kubeVip: image }).optional(),
+  vSphere: component.extend({ kubeVip: image, manager: image.optional() }).optional(),
   tinkerbell: component.extend({ kubeVip: image }).optional(),
 });
 type VersionsBundle = z.infer<typeof versionsBundleShape>;
@@ -146,6 +146,7 @@ async function nodeImages(bundle: Bundle, { eksD, vSphere, tinkerbell }: Version
     etcd: splitTag(imageNamed('etcd')),
     coreDns: splitTag(imageNamed('coredns')),
     ...kubeVip(vSphere ?? tinkerbell),
+    ...(vSphere?.manager === undefined ? {} : { cloudProvider: vSphere.manager.uri }),
   };
 }
 

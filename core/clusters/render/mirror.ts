@@ -27,12 +27,13 @@ export function mirroredReference(reference: string, mirror: RegistryMirrorConfi
 /** All of them, see mirroredReference. */
 export function mirroredImages(images: NodeImages, mirror: RegistryMirrorConfiguration | undefined): NodeImages {
   const at = (reference: string): string => mirroredReference(reference, mirror);
-  const { etcd, coreDns, kubeVip } = images;
+  const { etcd, coreDns, kubeVip, cloudProvider } = images;
   return {
     kubernetesRepository: at(images.kubernetesRepository),
     etcd: { ...etcd, repository: at(etcd.repository) },
     coreDns: { ...coreDns, repository: at(coreDns.repository) },
     ...(kubeVip === undefined ? {} : { kubeVip: at(kubeVip) }),
+    ...(cloudProvider === undefined ? {} : { cloudProvider: at(cloudProvider) }),
   };
 }
 

@@ -27,13 +27,13 @@ function datacenterTemplate(name: string): string {
 
 function machineTemplate(name: string, memoryMiB: number): string {
   return `${documentHead(machineKind, name)}spec:
-  # ubuntu, redhat or bottlerocket: what the template was made with.
+  # ubuntu or redhat: what the template was made with.
   osFamily: ubuntu
   # A template with this version of Kubernetes.
   template: /Datacenter/vm/Templates/ubuntu-2204-kube-1.34
   numCPUs: 2
   memoryMiB: ${memoryMiB}
-  # As large as the template's disk, or larger; larger ones are full clones.
+  # As large as the template's disk, or larger. With cloneMode: linkedClone machines are there sooner, and exactly as large.
   diskGiB: 25
   datastore: /Datacenter/datastore/Datastore
   folder: /Datacenter/vm/Kubernetes

@@ -1,52 +1,32 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parseAllDocuments, stringify } from 'yaml';
 import type { ClusterSpec } from '../../../contracts/cluster-spec.ts';
-import type { SpecProvider } from '../../../core/clusters/spec/read-documents.ts';
-import type { ReadSpec } from '../../../core/clusters/spec/read-spec.ts';
 import { readText, summaries } from '../../../core/clusters/spec/testing.ts';
 import { samplesFolder } from '../../../test/helpers/paths.ts';
-import { datacenterKind, machineKind } from './schema.ts';
 import { specTemplate } from './spec-template.ts';
-import { checkDocument, validateSpec } from './validate.ts';
-
-const vsphere: SpecProvider = {
-  name: 'vsphere',
-  kinds: { datacenter: datacenterKind, machine: machineKind, others: [] },
-  checkDocument,
-  validateSpec,
-};
-
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-type Documents = Record<'cluster' | 'datacenter' | 'plane' | 'worker', any>;
-
-/** The template after a change of its documents' specs. */
-function changed(change: (documents: Documents) => void): ReadSpec {
-  const objects = parseAllDocuments(specTemplate('prod')).map((document): Documents['cluster'] => document.toJS());
-  const [cluster, datacenter, plane, worker] = objects.map((object) => object.spec);
-  change({ cluster, datacenter, plane, worker });
-  return readText(objects.map((object) => stringify(object)).join('---\n'), [vsphere]);
-}
+import { changedTemplate, specProvider, type Documents } from './testing.ts';
+import { validateSpec } from './validate.ts';
 
 function found(change: (documents: Documents) => void): string[] {
-  return summaries(changed(change).findings);
+  return summaries(changedTemplate(change).findings);
 }
 
 function specAfter(change: (documents: Documents) => void): ClusterSpec {
-  return changed(change).spec!;
+  return changedTemplate(change).spec!;
 }
 
 describe('a specification for vSphere', () => {
   it.each(['prod', 'n'])('begins with a template (%s) that has nothing to find', (name) => {
-    const { spec, findings } = readText(specTemplate(name), [vsphere]);
+    const { spec, findings } = readText(specTemplate(name), [specProvider]);
     expect(findings).toEqual([]);
     expect(spec).toMatchObject({ name, role: 'management', provider: 'vsphere' });
   });
 
   it.skipIf(!existsSync(`${samplesFolder}/eks-anywhere`))("is upstream's own", () => {
     const text = readFileSync(`${samplesFolder}/eks-anywhere/vsphere-cluster.yaml`, 'utf8');
-    const { spec, findings } = readText(text, [vsphere]);
+    const { spec, findings } = readText(text, [specProvider]);
     expect(summaries(findings)).toEqual([
+      'problem vsphere.external-etcd spec.externalEtcdConfiguration',
       'warning spec.cni spec.clusterNetwork.cni',
       'warning vsphere.thumbprint spec.thumbprint',
     ]);
@@ -99,7 +79,15 @@ describe('a specification for vSphere', () => {
     [
       'the user of Bottlerocket',
       ({ plane }) => (plane.osFamily = 'bottlerocket'),
-      ['problem vsphere.users spec.users[0].name'],
+      ['problem vsphere.bottlerocket spec.osFamily', 'problem vsphere.users spec.users[0].name'],
+    ],
+    [
+      'no operating system',
+      ({ worker }) => {
+        delete worker.osFamily;
+        worker.users[0].name = 'ec2-user';
+      },
+      ['problem vsphere.bottlerocket spec.osFamily'],
     ],
     [
       'what is for Bottlerocket',

@@ -44,7 +44,7 @@ export function validateSpec(spec: ClusterSpec, previous?: ClusterSpec, now: Dat
   for (const machine of machines) {
     const at = finder(findings, subjectOf(machine), 'vsphere');
     machineRules(machine.spec, datacenter.spec, at);
-    bottlerocketUserRules(machine.spec, at);
+    bottlerocketRules(machine.spec, at);
     hostRules(machine as SpecObject<MachineHost>, at, now);
   }
   const at = finder(findings, subjectOf(spec.cluster), 'vsphere');
@@ -135,11 +135,15 @@ function machineRules(machine: VSphereMachineSpec, { datacenter }: VSphereDatace
   }
 }
 
-function bottlerocketUserRules({ osFamily = 'bottlerocket', users = [] }: VSphereMachineSpec, at: Finder): void {
+function bottlerocketRules({ osFamily, users = [] }: VSphereMachineSpec, at: Finder): void {
+  if ((osFamily ?? 'bottlerocket') !== 'bottlerocket') return;
+  const told = osFamily === undefined ? 'without osFamily it is Bottlerocket' : 'it is Bottlerocket';
+  const message = `${told}, whose settings only EKS Anywhere's own Cluster API can write, and Sealift renders upstream's`;
+  at.problem('bottlerocket', ['spec', 'osFamily'], message, 'set osFamily: ubuntu or redhat, and name such a template');
   const [user] = users;
-  if (osFamily !== 'bottlerocket' || user === undefined || user.name === 'ec2-user') return;
-  const message = `the user of Bottlerocket is ec2-user, not ${JSON.stringify(user.name)}`;
-  at.problem('users', ['spec', 'users', 0, 'name'], message, 'use ec2-user, or set osFamily');
+  if (user === undefined || user.name === 'ec2-user') return;
+  const wrong = `the user of Bottlerocket is ec2-user, not ${JSON.stringify(user.name)}`;
+  at.problem('users', ['spec', 'users', 0, 'name'], wrong, 'use ec2-user, or set osFamily');
 }
 
 function clusterRules(
@@ -175,6 +179,11 @@ function clusterRules(
       const message = `the datacenter has no failure domain ${name}`;
       at.problem('failure-domain', [...path, entry], message, 'add it to failureDomains there, or correct the name');
     }
+  }
+  if (etcd !== undefined) {
+    const message = 'machines of its own for etcd are not made yet';
+    const remedy = 'take it out: etcd then runs on the machines of the control plane';
+    at.problem('external-etcd', ['spec', 'externalEtcdConfiguration'], message, remedy);
   }
   const families = new Set(uses.flatMap(({ machine }) => (machine === undefined ? [] : [familyOf(machine)])));
   if (etcd !== undefined && families.size > 1) {
