@@ -4,7 +4,7 @@ import type { BmcAnswer, BmcLogin, PowerState } from './answer.ts';
 
 const TIMEOUT_MS = 30_000;
 /** Seconds until a packet is sent again, and how often: packets get lost, and a BMC that is away is to be told soon. */
-const PATIENCE = ['-N', '2', '-R', '3'];
+const PATIENCE = ['-N', '2', '-R', '2'];
 
 /**
  * Asks a BMC over IPMI 2.0 (RMCP+) for the power of its machine, with ipmitool. What the machine can boot from IPMI does not say.
