@@ -135,6 +135,17 @@ export interface ClusterOperationResult {
   warnings: string[];
   /** of a delete: whether there was anything to delete */
   wasThere?: boolean;
+  /** of an upgrade: there was nothing to do */
+  unchanged?: boolean;
+}
+
+/** What the validation of an upgrade found, and so what there is to do. */
+export interface UpgradeSurvey {
+  /** a bootstrap cluster replaces the machines of the management cluster from outside */
+  throughBootstrap: boolean;
+  /** an earlier upgrade was broken off while a bootstrap cluster had the cluster, or in a move */
+  isUnfinished: boolean;
+  warnings: string[];
 }
 
 /** What a delete found, and so what there is to do. */

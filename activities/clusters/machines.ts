@@ -2,12 +2,11 @@ import type { ClusterOperationName, ClusterOperationResult, ClusterPlace } from 
 import { applyCluster } from '../../core/clusters/apply.ts';
 import { awaitCluster } from '../../core/clusters/await.ts';
 import { kubeconfigOf } from '../../core/clusters/kubeconfig.ts';
-import { moveClusters } from '../../core/clusters/move.ts';
 import { nodesOf } from '../../core/clusters/nodes.ts';
 import { machinesOf } from '../../core/clusters/spec/defaults.ts';
 import type { ClusterState } from '../../core/kubernetes/cluster-state.ts';
 import { runActivity } from '../lib/run.ts';
-import { settleBootstrap } from './settle.ts';
+import { moveManagement, settleBootstrap } from './settle.ts';
 import { machineProgress, type ClusterDependencies, type ClusterTools, type Step, type StepOn } from './tools.ts';
 
 /** Steps that make a cluster's machines, and say who owns them. */
@@ -32,14 +31,7 @@ export function machineActivities(deps: ClusterDependencies, tools: ClusterTools
         await workspace.writeKubeconfig('self', await kubeconfigOf(spec.name, cluster));
       }),
     moveCluster: ({ input, from, to }: Step & { from: ClusterPlace; to: ClusterPlace }) =>
-      runActivity('move cluster', async (hooks) => {
-        const { provider, spec, context, workspace } = await tools.making(input, hooks);
-        await using source = await tools.clusterAt(input, from);
-        await using target = await tools.clusterAt(input, to);
-        await provider.preMove(spec, source, context);
-        await moveClusters(await tools.moveRequest(workspace, { source, target, from, to }, hooks));
-        await provider.postMove(spec, target, context);
-      }),
+      runActivity('move cluster', (hooks) => moveManagement(input, { from, to }, tools, hooks)),
     discardCreate: ({ input }: Step) =>
       runActivity('discard create', (hooks) => settleBootstrap(input, deps, tools, hooks)),
     /** Says what there is now. */

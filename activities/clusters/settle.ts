@@ -1,8 +1,26 @@
-import type { ClusterOperationInput } from '../../contracts/clusters.ts';
+import type { ClusterOperationInput, ClusterPlace } from '../../contracts/clusters.ts';
 import { readClusterState } from '../../core/clusters/await.ts';
-import { settleMove } from '../../core/clusters/move.ts';
+import { moveClusters, settleMove } from '../../core/clusters/move.ts';
 import type { WorkHooks } from '../../core/transfer/progress.ts';
 import type { ClusterDependencies, ClusterTools } from './tools.ts';
+
+/**
+ * Makes another cluster the owner of a management cluster, and of all that this one owns. May be repeated.
+ * @throws SealiftError those of moveClusters and of the provider
+ */
+export async function moveManagement(
+  input: ClusterOperationInput,
+  { from, to }: { from: ClusterPlace; to: ClusterPlace },
+  tools: ClusterTools,
+  hooks: WorkHooks,
+): Promise<void> {
+  const { provider, spec, context, workspace } = await tools.making(input, hooks);
+  await using source = await tools.clusterAt(input, from);
+  await using target = await tools.clusterAt(input, to);
+  await provider.preMove(spec, source, context);
+  await moveClusters(await tools.moveRequest(workspace, { source, target, from, to }, hooks));
+  await provider.postMove(spec, target, context);
+}
 
 /**
  * Brings a move of a management cluster that was broken off to where nothing is paused: back to its beginning, or to its end.

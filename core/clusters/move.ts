@@ -46,7 +46,10 @@ export async function moveClusters(request: MoveRequest): Promise<void> {
 
   if (record === undefined) {
     await refusePaused(source);
-    await write({ stage: 'saving', objects: await movedObjects(source) });
+    const there = await movedObjects(source);
+    // it was done before
+    if (there.length === 0) return;
+    await write({ stage: 'saving', objects: there });
   }
   if (record!.stage === 'saving') {
     // copying pauses and resumes; one that was broken off has left them paused
@@ -74,6 +77,11 @@ export async function moveClusters(request: MoveRequest): Promise<void> {
   await removeFromSource(source);
   await setPaused(target, false);
   await rm(recordFile);
+}
+
+/** Whether a move was broken off, and is to be gone on with. @param folder the move's own */
+export async function isMoveOpen(folder: string): Promise<boolean> {
+  return (await readFileIfPresent(join(folder, 'move.json'))) !== undefined;
 }
 
 /**

@@ -1,7 +1,38 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterSpec, SpecObject } from '../../contracts/cluster-spec.ts';
-import type { UpgradeStep } from '../../contracts/provider-plugin.ts';
+import type { ProviderPlugin, UpgradeStep } from '../../contracts/provider-plugin.ts';
+import type { UpgradePlan } from '../../contracts/upgrade-plan.ts';
 import { countOfGroup, nameOfGroup } from './spec/defaults.ts';
+import { machineUses } from './spec/machine-uses.ts';
+
+/**
+ * What an upgrade would do to the machines of a cluster. Pure.
+ * @param versions full ones, e.g. `v1.34.6`: of the oldest machine, and of the new ones
+ */
+export function planRollout(
+  provider: ProviderPlugin,
+  [previous, next]: readonly [ClusterSpec, ClusterSpec],
+  versions: UpgradePlan['kubernetesVersion'],
+): Pick<UpgradePlan, 'rolls' | 'scales'> {
+  const rolls = provider.upgradePlan(withVersion(previous, versions.from), withVersion(next, versions.to));
+  return { rolls, scales: scales(previous, next) };
+}
+
+/** A bundle may bring a newer patch release of the same minor version: that replaces machines as well. */
+function withVersion(spec: ClusterSpec, kubernetesVersion: string): ClusterSpec {
+  return { ...spec, cluster: { ...spec.cluster, spec: { ...spec.cluster.spec, kubernetesVersion } } };
+}
+
+function scales(previous: ClusterSpec, next: ClusterSpec): UpgradePlan['scales'] {
+  const [before, after] = [previous, next].map(
+    (spec) => new Map(machineUses(spec).map((use) => [use.role, use.count])),
+  );
+  const subjects = new Set([...after!.keys(), ...before!.keys()]);
+  return [...subjects].flatMap((subject) => {
+    const [from = 0, to = 0] = [before!.get(subject), after!.get(subject)];
+    return from === to ? [] : [{ subject, from, to }];
+  });
+}
 
 /**
  * What an upgrade rolls, in order: the control plane, then the worker groups as they are written. What only changes how

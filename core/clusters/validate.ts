@@ -8,7 +8,7 @@ import { readLocal } from '../sources/read-local.ts';
 import { ItemsFailed } from '../transfer/failures.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
 import { isProblem } from './spec/findings.ts';
-import { readClusterSpec, withPositions, type ReadSpec } from './spec/read-spec.ts';
+import { readClusterSpec } from './spec/read-spec.ts';
 
 export interface ValidationRequest {
   operation: ClusterOperation;
@@ -55,12 +55,7 @@ export function refuseProblems(findings: readonly Finding[]): void {
   throw new ItemsFailed(problems.map((finding) => ({ item: itemOf(finding), error: validationError(finding) })));
 }
 
-export interface ReadSpecFile extends ReadSpec {
-  /** gives findings about the specification that were made elsewhere the positions of their fields */
-  locate(findings: readonly Finding[]): Finding[];
-}
-
-/** @throws SealiftError FileMissing */
+/** What keeps a management cluster from doing an operation. @throws SealiftError those of a Cluster */
 export async function managementFindings(
   spec: ClusterSpec,
   { operation, management, known }: Pick<ValidationRequest, 'operation' | 'management' | 'known'>,

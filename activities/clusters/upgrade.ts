@@ -1,0 +1,154 @@
+import { readFile } from 'node:fs/promises';
+import { Context } from '@temporalio/activity';
+import type { ClusterOperationInput, ClusterPlace, UpgradeSurvey } from '../../contracts/clusters.ts';
+import { applySecrets } from '../../core/clusters/apply.ts';
+import { readClusterState } from '../../core/clusters/await.ts';
+import { findClusterObject, findOwner } from '../../core/clusters/find-owner.ts';
+import { publishSpec } from '../../core/clusters/git-resources.ts';
+import { pauseReconcilers, resumeReconcilers, type PauseRequest } from '../../core/clusters/upgrade-pause.ts';
+import { applyUpgrade, isChanged, removeOldTemplates, upgradeNeeded } from '../../core/clusters/upgrade.ts';
+import { SealiftError } from '../../core/errors.ts';
+import type { WorkHooks } from '../../core/transfer/progress.ts';
+import { runActivity } from '../lib/run.ts';
+import { moveManagement, settleMoves } from './settle.ts';
+import { keeperOf, surveyUpgrade } from './survey-upgrade.ts';
+import { providerNamed, type ClusterDependencies, type ClusterTools, type Step, type StepOn } from './tools.ts';
+
+/** Steps that bring a cluster to what its specification says now. */
+export function upgradeActivities(deps: ClusterDependencies, tools: ClusterTools) {
+  return {
+    ...rolloutActivities(deps, tools),
+    /** Finds all that would go wrong, and keeps both specifications for the phases to come. */
+    validateUpgrade: ({ input }: Step) =>
+      runActivity('validate', async (hooks): Promise<UpgradeSurvey> => {
+        const survey = await surveyUpgrade(input, deps, tools, hooks);
+        const { spec, previous, release, throughBootstrap, isUnfinished } = survey;
+        const { kubernetesVersion } = release;
+        const workspace = deps.workspace(input);
+        await workspace.writeValidated({ spec, previous, kubernetesVersion });
+        if (input.role === 'management' && input.kubeconfig !== undefined) {
+          await workspace.writeKubeconfig('self', await readFile(input.kubeconfig, 'utf8'));
+        }
+        const warnings = survey.warnings.map(({ subject, message }) => `${subject}: ${message}`);
+        return { throughBootstrap, isUnfinished, warnings };
+      }),
+    updateSecrets: ({ input, on }: StepOn) =>
+      runActivity('update secrets', async (hooks) => {
+        const making = await tools.making(input, hooks);
+        await using cluster = await tools.clusterAt(input, on);
+        await applySecrets(making, cluster, hooks.signal);
+      }),
+    upgradeNeeded: ({ input, survey }: Step & { survey: UpgradeSurvey }) =>
+      runActivity('compare', async (hooks) => {
+        const making = await tools.making(input, hooks);
+        if (survey.isUnfinished || isChanged(making.previous!, making.spec)) return true;
+        await using cluster = await tools.clusterAt(input, keeperOf(input));
+        return await upgradeNeeded(making, cluster);
+      }),
+    pauseReconcile: ({ input }: Step) =>
+      runActivity('pause reconcilers', async () => {
+        await using keeper = await tools.clusterAt(input, keeperOf(input));
+        await pauseReconcilers(keeper, await pauseRequest(input, deps));
+      }),
+    /** Ends a move that was broken off. @returns who has the cluster now */
+    settleMoves: ({ input }: Step) =>
+      runActivity('settle moves', async (hooks) => {
+        await settleMoves(input, deps, tools, hooks);
+        return ownerNow(input, tools);
+      }),
+    resumeReconcile: ({ input }: Step) =>
+      runActivity('resume reconcilers', async () => {
+        await using keeper = await tools.clusterAt(input, keeperOf(input));
+        await resumeReconcilers(keeper, await pauseRequest(input, deps));
+      }),
+    /**
+     * After an upgrade that is given up: what it paused goes on, no move is left half done, and the cluster is back where it
+     * belongs. Only when a bootstrap cluster has it in the middle of replacing machines, it stays there until the next upgrade.
+     */
+    discardUpgrade: ({ input }: Step) =>
+      runActivity('undo upgrade', async (hooks) => {
+        const owner = input.role === 'management' ? await bringHome(input, deps, tools, hooks) : 'management';
+        await using keeper = await tools.clusterAt(input, keeperOf(input));
+        await resumeReconcilers(keeper, await pauseRequest(input, deps), { isAway: owner === 'bootstrap' });
+      }),
+  };
+}
+
+function rolloutActivities(deps: ClusterDependencies, tools: ClusterTools) {
+  return {
+    applyUpgrade: ({ input, on }: StepOn) =>
+      runActivity('apply cluster', async (hooks) => {
+        const making = await tools.making(input, hooks);
+        await making.provider.prepareAssets(making.spec, making.context);
+        await using cluster = await tools.clusterAt(input, on);
+        await applyUpgrade(making, cluster, hooks.signal);
+      }),
+    removeOldTemplates: ({ input, on }: StepOn) =>
+      runActivity('remove old templates', async (hooks) => {
+        await using cluster = await tools.clusterAt(input, on);
+        await removeOldTemplates(await tools.making(input, hooks), cluster);
+      }),
+    publishUpgrade: ({ input }: Step) =>
+      runActivity('write into git', async ({ signal }) => {
+        const workspace = deps.workspace(input);
+        const { spec } = await workspace.readValidated();
+        await publishSpec(spec, 'Upgrade', { env: deps.environment, scratch: workspace.scratch, signal });
+      }),
+  };
+}
+
+async function pauseRequest(input: ClusterOperationInput, deps: ClusterDependencies): Promise<PauseRequest> {
+  const { spec, previous } = await deps.workspace(input).readValidated();
+  return {
+    spec,
+    ...(previous === undefined ? {} : { previous }),
+    provider: providerNamed(deps.providers, spec.provider),
+    operation: Context.current().info.workflowExecution!.workflowId,
+  };
+}
+
+async function ownerNow(input: ClusterOperationInput, tools: ClusterTools): Promise<ClusterPlace | 'nobody'> {
+  await using bootstrap = await tools.clusterAt(input, 'bootstrap');
+  await using self = await tools.clusterAt(input, 'self');
+  return await findOwner(input.name, bootstrap, self);
+}
+
+/** @returns who has the cluster then */
+async function bringHome(
+  input: ClusterOperationInput,
+  deps: ClusterDependencies,
+  tools: ClusterTools,
+  hooks: WorkHooks,
+): Promise<ClusterPlace | 'nobody'> {
+  const workspace = deps.workspace(input);
+  if ((await workspace.findKubeconfig('bootstrap')) === undefined) return 'self';
+  const { provider, spec, context } = await tools.making(input, hooks);
+  const driver = deps.bootstrap(input, provider.capi(spec, context));
+  await workspace.writeKubeconfig('bootstrap', await driver.ensure());
+  await using bootstrap = await tools.clusterAt(input, 'bootstrap');
+  // its webhooks have to answer where there are objects that change
+  if ((await findClusterObject(spec.name, bootstrap)) !== undefined) await driver.runProviders?.();
+  await settleMoves(input, deps, tools, hooks);
+  let owner = await ownerNow(input, tools);
+  if (owner === 'bootstrap' && (await readClusterState(spec.name, bootstrap))?.ready === true) {
+    await moveBack(input, deps, tools, hooks);
+    owner = await ownerNow(input, tools);
+  }
+  if (owner !== 'bootstrap' && !input.keepBootstrap) await tools.removeBootstrap(input);
+  return owner;
+}
+
+/** clusterctl refuses what is being changed: then everything stays where it is. */
+async function moveBack(
+  input: ClusterOperationInput,
+  deps: ClusterDependencies,
+  tools: ClusterTools,
+  hooks: WorkHooks,
+): Promise<void> {
+  try {
+    await moveManagement(input, { from: 'bootstrap', to: 'self' }, tools, hooks);
+  } catch (error) {
+    if (!(error instanceof SealiftError) || error.disposition !== 'mendable') throw error;
+    await settleMoves(input, deps, tools, hooks);
+  }
+}

@@ -1,0 +1,219 @@
+import type { ClusterRole, ClusterSpec, KubernetesObject } from '../../contracts/cluster-spec.ts';
+import type { Finding } from '../../contracts/clusters.ts';
+import type { ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
+import { version } from '../../contracts/version.ts';
+import { providerLabel } from '../cluster-api/repository.ts';
+import { isErrorType, SealiftError } from '../errors.ts';
+import type { Cluster } from '../kubernetes/cluster.ts';
+import { readLocal } from '../sources/read-local.ts';
+import { readClusterState } from './await.ts';
+import { VERSION_ANNOTATION } from './definitions.ts';
+import { releasedProviders } from './install-capi.ts';
+import { readKeptSpec } from './read-kept-spec.ts';
+import type { ClusterRelease } from './release.ts';
+import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
+import { specGroup } from './spec/common-schema.ts';
+import { compareSpecs } from './spec/compare-specs.ts';
+import { readClusterSpec, withPositions } from './spec/read-spec.ts';
+import { minorsBetween } from './spec/syntax.ts';
+import { managementFindings, problem, refuseProblems } from './validate.ts';
+
+export interface UpgradeRequest {
+  role: ClusterRole;
+  specFile: string;
+  providers: readonly ProviderPlugin[];
+  skip: readonly string[];
+  context: ProviderContext;
+  /** keeps the specification: the management cluster of a workload cluster; of a management cluster itself */
+  keeper: Cluster;
+  /** its Cluster API has the machines: the keeper, or the bootstrap cluster of an upgrade that was broken off */
+  owner: Cluster;
+  /** a move that was broken off has left clusters paused, and is to be gone on with */
+  isMoving: boolean;
+  /** @throws SealiftError ContentMissing */
+  releaseOf(spec: ClusterSpec, provider: ProviderPlugin): Promise<ClusterRelease>;
+}
+
+export interface ValidatedUpgrade {
+  spec: ClusterSpec;
+  /** what the cluster was made from */
+  previous: ClusterSpec;
+  provider: ProviderPlugin;
+  release: ClusterRelease;
+  /** of the oldest machine there is, e.g. `v1.34.6` */
+  oldestVersion: string;
+  warnings: Finding[];
+}
+
+/**
+ * Looks for everything that would make an upgrade fail, in one go: the specification by itself and against what the cluster
+ * was made from, the infrastructure, the bundle, the management cluster. Changes nothing.
+ *
+ * @throws ItemsFailed with a ValidationFailed for each problem; SealiftError when something can't be asked
+ */
+export async function validateUpgrade(request: UpgradeRequest): Promise<ValidatedUpgrade> {
+  const { role, specFile, providers, context, skip, keeper } = request;
+  const bytes = await readLocal(specFile, 'local');
+  const { spec: read, findings } = readClusterSpec(specFile, bytes, providers);
+  const locate = (found: readonly Finding[]): Finding[] => withPositions(specFile, bytes, providers, found);
+  // what can't be understood comes with problems
+  if (read === undefined) refuseProblems(findings);
+  const spec = { ...read!, role };
+  const provider = providers.find(({ name }) => name === spec.provider)!;
+  const all = [...findings, ...(await managementFindings(spec, { operation: 'upgrade', management: request.owner }))];
+  const previous = await previousOf(spec, request, all);
+  if (previous !== undefined) {
+    const known = new Set(findings.map(idOf));
+    const compared = [...compareSpecs(previous, spec), ...provider.validateSpec(spec, previous)];
+    all.push(...locate(compared.filter((finding) => !known.has(idOf(finding)))));
+  }
+  const release = await releaseOf(spec, provider, request, all);
+  const versions = await machineVersions(spec.name, request.owner);
+  if (release !== undefined) {
+    all.push(...locate(versionFindings(spec, versions, release)));
+    if (role === 'management') all.push(...(await providerFindings(spec, provider, release, request)));
+  }
+  all.push(...(await definitionFindings(keeper)), ...(await pauseFindings(spec, request)));
+  const asked = { spec, operation: 'upgrade', skip, management: keeper } as const;
+  all.push(...(await provider.preflight({ ...asked, ...(previous === undefined ? {} : { previous }) }, context)));
+  refuseProblems(all);
+  return {
+    spec,
+    previous: previous!,
+    provider,
+    release: release!,
+    oldestVersion: versions[0] ?? release!.kubernetesVersion,
+    warnings: all.filter(({ status }) => status === 'warning'),
+  };
+}
+
+async function previousOf(
+  { name }: ClusterSpec,
+  { keeper, providers }: UpgradeRequest,
+  findings: Finding[],
+): Promise<ClusterSpec | undefined> {
+  const remedy =
+    'upgrade it with what made it; or, when you have the documents that it was made from, `kubectl apply` them there first: ' +
+    'Sealift can then see what changes';
+  try {
+    const kept = await readKeptSpec(name, keeper, providers);
+    if (kept !== undefined) return kept;
+    const message = `the management cluster at ${keeper.server} keeps no specification of it: another tool made it, or an older Sealift`;
+    findings.push(problem('management.no-specification', `Cluster ${name}`, { message, remedy }));
+  } catch (error) {
+    if (!isErrorType(error, 'ObjectInvalid')) throw error;
+    const { message, subject } = error.problem;
+    findings.push(problem('management.unreadable-specification', subject, { message, remedy }));
+  }
+  return undefined;
+}
+
+async function releaseOf(
+  spec: ClusterSpec,
+  provider: ProviderPlugin,
+  request: UpgradeRequest,
+  findings: Finding[],
+): Promise<ClusterRelease | undefined> {
+  try {
+    return await request.releaseOf(spec, provider);
+  } catch (error) {
+    if (!(error instanceof SealiftError) || error.type !== 'ContentMissing') throw error;
+    const { subject, message, remedy } = error.problem;
+    findings.push(problem('bundle.content-missing', subject, { message, remedy }));
+    return undefined;
+  }
+}
+
+/** Kubernetes versions of all machines, the oldest first. */
+async function machineVersions(name: string, owner: Cluster): Promise<string[]> {
+  const state = await readClusterState(name, owner);
+  const versions = (state?.machines ?? []).map((machine) => machine.version).filter((found) => found !== '');
+  return [...new Set(versions)].sort(byVersion);
+}
+
+/** An upgrade that was broken off may have brought machines further than the specification that is kept. */
+function versionFindings(spec: ClusterSpec, versions: readonly string[], release: ClusterRelease): Finding[] {
+  const [oldest, newest] = [versions[0], versions.at(-1)];
+  if (oldest === undefined || newest === undefined) return [];
+  const wanted = release.kubernetesVersion;
+  const at = { subject: `Cluster ${spec.name}`, path: ['spec', 'kubernetesVersion'] };
+  if (byVersion(wanted, newest) < 0) {
+    const message = `${wanted} is what the bundle has for ${spec.cluster.spec.kubernetesVersion}, and a machine has ${newest} already: Kubernetes cannot go back`;
+    const remedy = `use a bundle with ${newest} or newer, and a specification for it`;
+    return [{ ...problem('machines.downgrade', at.subject, { message, remedy }), path: at.path }];
+  }
+  const minors = minorsBetween(minorOf(oldest), minorOf(wanted)) ?? 0;
+  if (minors <= 1) return [];
+  const message = `a machine still has ${oldest}: ${wanted} would skip minor versions`;
+  const remedy = `finish the upgrade to the minor version after ${minorOf(oldest)} first`;
+  return [{ ...problem('machines.version-skew', at.subject, { message, remedy }), path: at.path }];
+}
+
+/** Cluster API of a management cluster is not replaced under its feet: what moves clusters has to be the same everywhere. */
+async function providerFindings(
+  spec: ClusterSpec,
+  provider: ProviderPlugin,
+  release: ClusterRelease,
+  { keeper, context }: UpgradeRequest,
+): Promise<Finding[]> {
+  const inventory = { apiVersion: 'clusterctl.cluster.x-k8s.io/v1alpha3', kind: 'Provider' };
+  const installed = await keeper.list(inventory).catch(noneWhenUnknown);
+  const there = new Map(installed.map((object) => [object.metadata.name, String(object['version'])]));
+  return releasedProviders(release, provider.capi(spec, context).name).flatMap((wanted) => {
+    const found = there.get(providerLabel(wanted));
+    if (found === undefined || found === wanted.version) return [];
+    return [
+      problem('management.cluster-api-version', providerLabel(wanted), {
+        message: `the management cluster has ${found}, the bundle ${wanted.version}`,
+        remedy: `use a bundle with ${found}; or bring Cluster API there to ${wanted.version} first, with \`clusterctl upgrade apply\``,
+      }),
+    ];
+  });
+}
+
+async function definitionFindings(keeper: Cluster): Promise<Finding[]> {
+  const metadata = { name: `clusters.${specGroup}` };
+  const definition = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', metadata };
+  const writtenBy = (await keeper.get(definition))?.metadata.annotations?.[VERSION_ANNOTATION];
+  if (writtenBy === undefined || byVersion(writtenBy, version) <= 0) return [];
+  return [
+    problem('management.newer-sealift', keeper.server, {
+      message: `a newer Sealift (${writtenBy}) keeps specifications there; this one is ${version}`,
+      remedy: `use Sealift ${writtenBy} or newer`,
+    }),
+  ];
+}
+
+/** Nothing happens to a cluster that is paused. */
+async function pauseFindings({ name }: ClusterSpec, { owner, isMoving }: UpgradeRequest): Promise<Finding[]> {
+  if (isMoving) return [];
+  const metadata = { name, namespace: CLUSTER_NAMESPACE };
+  const cluster = await owner
+    .get({ apiVersion: capiVersions.cluster, kind: 'Cluster', metadata })
+    .catch((error: unknown) => noneWhenUnknown(error)[0]);
+  if ((cluster?.['spec'] as { paused?: boolean } | undefined)?.paused !== true) return [];
+  return [
+    problem('management.paused', `Cluster ${CLUSTER_NAMESPACE}/${name}`, {
+      message: `it is paused at ${owner.server}, and not by Sealift`,
+      remedy: 'find out who paused it; when that is over, set spec.paused to false',
+    }),
+  ];
+}
+
+function noneWhenUnknown(error: unknown): KubernetesObject[] {
+  if (isErrorType(error, 'KindUnknown')) return [];
+  throw error;
+}
+
+function idOf({ id, subject, message }: Finding): string {
+  return [id, subject, message].join('\n');
+}
+
+function byVersion(a: string, b: string): number {
+  return a.localeCompare(b, 'en', { numeric: true });
+}
+
+/** `1.34` of `v1.34.6` */
+function minorOf(full: string): string {
+  return /^v?(\d+\.\d+)/.exec(full)?.[1] ?? full;
+}
