@@ -2,7 +2,7 @@ import type { Digest } from './descriptor.ts';
 import type { BillItem, BillOfMaterials, SourceContents } from './bill-of-materials.ts';
 import type { Problem } from './errors.ts';
 import type { ClusterSpec } from './cluster-spec.ts';
-import type { Finding } from './clusters.ts';
+import type { Finding, KnownCluster, ListedCluster } from './clusters.ts';
 import type { ExportConfig } from './export-config.ts';
 import type { NodeCheckRequest, NodeFinding } from './node-check.ts';
 import type { RegistryOptions } from './run-options.ts';
@@ -43,6 +43,20 @@ export interface ClusterTools {
    * @throws SealiftError FileMissing
    */
   readSpec(path: string): Promise<{ spec?: ClusterSpec; findings: Finding[] }>;
+  /**
+   * What is known of a cluster by its name: what the management cluster keeps whose kubeconfig is given, else what operations
+   * on this machine have gone by.
+   * @param kubeconfig absolute path
+   * @returns undefined when nobody knows it
+   * @throws SealiftError of side `cluster` when the management cluster cannot be asked
+   */
+  find(name: string, kubeconfig: string | undefined): Promise<KnownCluster | undefined>;
+  /**
+   * The clusters of a management cluster; of all that were made on this machine when no kubeconfig is given, where one that
+   * cannot be asked is listed with that as its problem.
+   * @throws SealiftError of side `cluster` when the management cluster of the kubeconfig cannot be asked
+   */
+  list(kubeconfig: string | undefined): Promise<ListedCluster[]>;
 }
 
 /** Temporal's payload codec, as `@temporalio/common` has it; contracts import nothing. */

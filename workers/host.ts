@@ -47,7 +47,7 @@ export function createHost(env: NodeJS.ProcessEnv = process.env): SealiftHost {
       },
     },
     nodeConfigs: nodeConfigTools(paths, env),
-    clusters: clusterSpecs,
+    clusters: clusterTools(paths),
     async payloadCodecs() {
       const { payloadCodecs } = await import('./codec.ts');
       return payloadCodecs(env);
@@ -87,13 +87,23 @@ function nodeConfigTools(paths: HostPaths, env: NodeJS.ProcessEnv): NodeConfigs 
   };
 }
 
-const clusterSpecs: ClusterTools = {
-  async readSpec(path) {
-    const { readClusterSpec } = await import('../core/clusters/spec/read-spec.ts');
-    const { providers } = await import('../plugins/providers/index.ts');
-    return readClusterSpec(path, await readLocal(path, 'local'), providers);
-  },
-};
+function clusterTools(paths: HostPaths): ClusterTools {
+  return {
+    async readSpec(path) {
+      const { readClusterSpec } = await import('../core/clusters/spec/read-spec.ts');
+      const { providers } = await import('../plugins/providers/index.ts');
+      return readClusterSpec(path, await readLocal(path, 'local'), providers);
+    },
+    async find(name, kubeconfig) {
+      const { findCluster } = await import('./cluster-catalogue.ts');
+      return findCluster(paths, name, kubeconfig);
+    },
+    async list(kubeconfig) {
+      const { listKnownClusters } = await import('./cluster-catalogue.ts');
+      return listKnownClusters(paths, kubeconfig);
+    },
+  };
+}
 
 function localWorkers(paths: HostPaths, env: NodeJS.ProcessEnv): LocalWorkers {
   const registry = workerRegistry(paths);

@@ -3,16 +3,16 @@ import {
   createPhases,
   type ClusterOperationInput,
   type ClusterOperationName,
+  type ClusterPhase,
   type Finding,
 } from '../../contracts/clusters.ts';
 import type { ClusterRole, ClusterSpec } from '../../contracts/cluster-spec.ts';
 import type { Problem } from '../../contracts/errors.ts';
 import type { SealiftHost } from '../../contracts/host.ts';
 import { CliError, OperationFailedError } from '../cli-error.ts';
-import type { CommandContext } from '../context.ts';
+import type { CommandContext, ResultDocument } from '../context.ts';
 import { printable } from '../display/format.ts';
-import { bootstrapOf, requireContent, timeoutsOf, type ClusterOptions } from '../options/cluster-options.ts';
-import { registryOptions } from '../options/registry-options.ts';
+import { clusterSettings, requireContent, type ClusterOptions } from '../options/cluster-options.ts';
 import { bundlePath } from '../options/source-options.ts';
 import { clusterInputDigest } from './input-digest.ts';
 import type { Opening } from './opening.ts';
@@ -48,10 +48,20 @@ export async function planCluster(
 ): Promise<void> {
   sayIgnored(context, options);
   const request = await clusterRequest(context, await context.host(), name, options);
-  const { role } = request.input;
-  const phases = createPhases[role];
-  const text = [request.title, ...phases.map((phase, index) => `  ${index + 1}. ${phase}`)].join('\n');
-  context.result({ text: `${text}\n`, json: { kind: 'cluster-plan', operation: request.id, role, phases } });
+  context.result(planDocument(request, createPhases[request.input.role]));
+}
+
+/** The phases that an operation would go through. */
+export function planDocument(
+  {
+    id,
+    title,
+    input: { role },
+  }: Pick<OperationRequest, 'id' | 'title'> & { input: Pick<ClusterOperationInput, 'role'> },
+  phases: readonly ClusterPhase[],
+): ResultDocument {
+  const text = [title, ...phases.map((phase, index) => `  ${index + 1}. ${phase}`)].join('\n');
+  return { text: `${text}\n`, json: { kind: 'cluster-plan', operation: id, role, phases } };
 }
 
 async function clusterRequest(
@@ -73,18 +83,11 @@ async function clusterRequest(
     name: spec.name,
     role,
     specFile,
-    ...(options.kubeconfig === undefined ? {} : { kubeconfig: resolve(cwd, options.kubeconfig) }),
-    ...(options.hardwareCsv === undefined ? {} : { hardwareCsv: resolve(cwd, options.hardwareCsv) }),
     content: {
       bundle: { path, digest },
       ...(options.registry === undefined ? {} : { registry: options.registry }),
     },
-    bootstrap: bootstrapOf(options, cwd),
-    keepBootstrap: options.keepBootstrap ?? false,
-    skipValidations: options.skipValidations ?? [],
-    timeouts: timeoutsOf(options),
-    onFailure: options.onFailure,
-    registry: registryOptions(options, cwd),
+    ...clusterSettings(options, cwd),
     hostTaskQueue,
   };
   const title = `${name.replace('-', ' ')} ${spec.name} (${role}, ${spec.provider}, Kubernetes ${spec.cluster.spec.kubernetesVersion})`;

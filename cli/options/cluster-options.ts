@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import type { BootstrapChoice, ClusterTimeouts } from '../../contracts/clusters.ts';
+import type { BootstrapChoice, ClusterOperationInput, ClusterTimeouts } from '../../contracts/clusters.ts';
 import type { OnFailure } from '../../contracts/run-options.ts';
 import { CliError } from '../cli-error.ts';
 import { addDetachOption } from './operation-options.ts';
 import { collectCommaLists } from './parse.ts';
-import { addConnectionOptions, type ConnectionOptions } from './registry-options.ts';
+import { addConnectionOptions, registryOptions, type ConnectionOptions } from './registry-options.ts';
 
 /** What the options of every command that changes a cluster say. */
 export interface ClusterOptions extends ConnectionOptions {
@@ -29,9 +29,9 @@ export interface ClusterOptions extends ConnectionOptions {
 }
 
 /** Adds them; names and defaults are EKS Anywhere's where it has them. */
-export function addClusterOptions(command: Command): Command {
+export function addClusterOptions(command: Command, filename = 'the specification of the cluster (required)'): Command {
   command
-    .option('-f, --filename <file>', 'the specification of the cluster (required)')
+    .option('-f, --filename <file>', filename)
     .option('--kubeconfig <file>', 'kubeconfig of the management cluster: the cluster is a workload cluster')
     .addOption(new Option('-z, --hardware-csv <file>', 'the hardware of a bare metal cluster').env('HARDWARE_CSV'))
     .option('-b, --bundle <file>', 'the bundle with everything that clusters are made of')
@@ -53,7 +53,25 @@ export function addClusterOptions(command: Command): Command {
   return addDetachOption(addConnectionOptions(command));
 }
 
-export function timeoutsOf(options: ClusterOptions): ClusterTimeouts {
+/** What the options say, whatever is done to the cluster. @param cwd paths are relative to it */
+export function clusterSettings(
+  options: ClusterOptions,
+  cwd: string,
+): Omit<ClusterOperationInput, 'name' | 'role' | 'specFile' | 'content' | 'hostTaskQueue'> {
+  const { kubeconfig, hardwareCsv } = options;
+  return {
+    ...(kubeconfig === undefined ? {} : { kubeconfig: resolve(cwd, kubeconfig) }),
+    ...(hardwareCsv === undefined ? {} : { hardwareCsv: resolve(cwd, hardwareCsv) }),
+    bootstrap: bootstrapOf(options, cwd),
+    keepBootstrap: options.keepBootstrap ?? false,
+    skipValidations: options.skipValidations ?? [],
+    timeouts: timeoutsOf(options),
+    onFailure: options.onFailure,
+    registry: registryOptions(options, cwd),
+  };
+}
+
+function timeoutsOf(options: ClusterOptions): ClusterTimeouts {
   if (!options.timeouts) return {};
   return {
     controlPlane: options.controlPlaneWaitTimeout,
@@ -62,7 +80,7 @@ export function timeoutsOf(options: ClusterOptions): ClusterTimeouts {
   };
 }
 
-export function bootstrapOf(options: ClusterOptions, cwd: string): BootstrapChoice {
+function bootstrapOf(options: ClusterOptions, cwd: string): BootstrapChoice {
   const kubeconfig = options.bootstrapKubeconfig;
   return kubeconfig === undefined
     ? { driver: 'processes' }

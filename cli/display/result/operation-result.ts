@@ -92,9 +92,12 @@ function clusterLines({
   kubernetesVersion,
   nodes,
   kubeconfig,
+  wasThere,
 }: ClusterOperationResult): string[] {
   const cluster = `${role} cluster ${name} (${provider}, Kubernetes ${kubernetesVersion})`;
-  if (kind === 'delete-cluster') return [`Deleted ${cluster}`];
+  if (kind === 'delete-cluster') {
+    return [wasThere === false ? `There was nothing left of ${cluster} to delete` : `Deleted ${cluster}`];
+  }
   return [
     `${kind === 'create-cluster' ? 'Created' : 'Upgraded'} ${cluster}`,
     ...nodes.map((node) => `  ${node.name}  ${node.role}  ${node.version}`),
