@@ -34,6 +34,9 @@ export async function startRedfish(options: RedfishOptions): Promise<RedfishBmc>
     command: bmcProgram('sushy-emulator'),
     args: ['--config', at('emulator.conf')],
     ready: () => accepts(options.host, options.port),
+  }).catch(async (error: unknown) => {
+    await folder.remove();
+    throw error;
   });
   const stop = async (): Promise<void> => {
     await running.stop();

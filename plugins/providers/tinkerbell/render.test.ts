@@ -13,6 +13,7 @@ const images: RenderRequest['images'] = {
   kubernetesRepository: 'public.ecr.aws/eks-distro/kubernetes',
   etcd: { repository: 'public.ecr.aws/eks-distro/etcd-io/etcd', tag: 'v3.5' },
   coreDns: { repository: 'public.ecr.aws/eks-distro/coredns/coredns', tag: 'v1.12' },
+  kubeVip: 'public.ecr.aws/kube-vip/kube-vip:v1',
 };
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
@@ -45,7 +46,8 @@ const mirror = { endpoint: 'mirror.local', port: '5000', ociNamespaces: [{ regis
 describe('the objects of a cluster on bare metal', () => {
   it('choose hardware, and say where the API server will be', () => {
     const objects = rendered(specAfter(() => undefined));
-    expect(ofKind(objects, 'Cluster')[0].spec.controlPlaneEndpoint).toEqual({ host: '192.0.2.10', port: 6443 });
+    const [{ spec }] = ofKind(objects, 'TinkerbellCluster');
+    expect(spec).toEqual({ controlPlaneEndpoint: { host: '192.0.2.10', port: 6443 } });
     const templates = ofKind(objects, 'TinkerbellMachineTemplate').map(({ spec }) => spec.template.spec);
     expect(templates).toMatchObject(
       ['cp', 'worker'].map((type) => ({
@@ -53,7 +55,8 @@ describe('the objects of a cluster on bare metal', () => {
         bootOptions: { bootMode: 'netboot' },
       })),
     );
-    const { initConfiguration } = ofKind(objects, 'KubeadmControlPlane')[0].spec.kubeadmConfigSpec;
+    const { initConfiguration, files } = ofKind(objects, 'KubeadmControlPlane')[0].spec.kubeadmConfigSpec;
+    expect(files.map(({ path }: { path: string }) => path)).toContain('/etc/kubernetes/manifests/kube-vip.yaml');
     expect(initConfiguration.nodeRegistration.kubeletExtraArgs).toContainEqual({
       name: 'provider-id',
       value: 'PROVIDER_ID',
@@ -88,7 +91,8 @@ describe('the objects of a cluster on bare metal', () => {
   it('name no registry but the mirror', () => {
     const spec = specAfter(({ cluster }) => (cluster.spec.registryMirrorConfiguration = mirror));
     expect(ofKind(rendered(spec), 'TinkerbellCluster')[0].spec.imageLookupBaseRegistry).toBe('mirror.local:5000');
-    expect(ofKind(rendered(specAfter(() => undefined)), 'TinkerbellCluster')[0].spec).toEqual({});
+    const withoutMirror = ofKind(rendered(specAfter(() => undefined)), 'TinkerbellCluster');
+    expect(withoutMirror[0].spec).not.toHaveProperty('imageLookupBaseRegistry');
   });
 });
 

@@ -6,39 +6,35 @@ import {
   type Infrastructure,
   type NodeUser,
 } from '../../../core/clusters/render/cluster-objects.ts';
+import { controlPlaneEndpoint, kubeVipSetup } from '../../../core/clusters/render/kube-vip.ts';
 import { mirrorHost } from '../../../core/clusters/spec/defaults.ts';
 import { installTemplate } from './install-template.ts';
 import type { TinkerbellDatacenterSpec, TinkerbellMachineSpec } from './schema.ts';
 import { tinkerbellAddresses } from './tinkerbell-address.ts';
 
 export const INFRASTRUCTURE = 'infrastructure.cluster.x-k8s.io/v1beta1';
-const API_SERVER_PORT = 6443;
 /** Of Tinkerbell's boot server, over HTTP. */
 const BOOT_PORT = 7171;
 
-/** The Cluster API objects of a cluster on bare metal, see renderCluster. Pure. */
+/** The Cluster API objects of a cluster on bare metal, see renderCluster. Pure; no password is in them. */
 export function render(request: RenderRequest): KubernetesObject[] {
-  return renderCluster(request, infrastructure(request.spec)).map((object) => withEndpoint(object, request.spec));
+  return renderCluster(request, infrastructure(request));
 }
 
-/** Nothing gives out this address: the first machine of the control plane takes it. */
-function withEndpoint(object: KubernetesObject, { cluster }: ClusterSpec): KubernetesObject {
-  const { endpoint } = cluster.spec.controlPlaneConfiguration;
-  if (object.kind !== 'Cluster' || endpoint === undefined) return object;
-  const controlPlaneEndpoint = { host: endpoint.host, port: API_SERVER_PORT };
-  return { ...object, spec: { ...(object['spec'] as object), controlPlaneEndpoint } };
-}
-
-function infrastructure(spec: ClusterSpec): Infrastructure {
+function infrastructure(request: RenderRequest): Infrastructure {
+  const { spec } = request;
   return {
-    cluster: { ...named(INFRASTRUCTURE, 'TinkerbellCluster', spec.name, spec), spec: imageLookup(spec) },
+    cluster: {
+      ...named(INFRASTRUCTURE, 'TinkerbellCluster', spec.name, spec),
+      spec: { ...controlPlaneEndpoint(spec), ...imageLookup(spec) },
+    },
     machineTemplate: { apiVersion: INFRASTRUCTURE, kind: 'TinkerbellMachineTemplate' },
     machineSpec: (machine) => machineSpec(spec, machine as unknown as SpecObject<TinkerbellMachineSpec>),
     users: (machine) => (machine?.spec['users'] as NodeUser[] | undefined) ?? [],
-    // Cluster API's provider puts the machine's own id there
-    kubeletArguments: { 'provider-id': 'PROVIDER_ID' },
+    // Cluster API's provider puts the machine's own id in the place of the word
+    kubeletArguments: { 'provider-id': 'PROVIDER_ID', 'read-only-port': '0', 'anonymous-auth': 'false' },
     localAddresses: tinkerbellAddresses(spec),
-    controlPlane: { files: [], preKubeadmCommands: [], certSans: [] },
+    controlPlane: { ...kubeVipSetup(request), certSans: [] },
   };
 }
 

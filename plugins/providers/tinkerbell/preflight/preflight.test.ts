@@ -72,7 +72,7 @@ async function contextWith(
 }
 
 function only(...names: readonly (typeof skippable)[number][]): string[] {
-  return skippable.filter((name) => !names.includes(name));
+  return skippable.filter((name) => !names.includes(name)).map((name) => `tinkerbell-${name}`);
 }
 
 function summary({ status, id, subject, position }: Finding): string {

@@ -4,12 +4,13 @@ import type { PreflightRequest, ProviderContext } from '../../../../contracts/pr
 import { subjectOf } from '../../../../core/clusters/spec/findings.ts';
 import { readHardware } from '../hardware-list.ts';
 import type { TinkerbellDatacenterSpec } from '../schema.ts';
+import { whileAlive } from '../while-alive.ts';
 import { bmcFindings } from './bmcs.ts';
 import { hardwareFindings } from './hardware.ts';
 import { imageFindings } from './images.ts';
 import { addressFindings, portFindings, type WantedAddress } from './network.ts';
 
-/** What `--skip-validations` can leave out. */
+/** What `--skip-validations` can leave out, each with `tinkerbell-` before it. */
 export const skippable = ['hardware', 'bmcs', 'addresses', 'ports', 'images'] as const;
 type Validation = (typeof skippable)[number];
 
@@ -28,9 +29,10 @@ export async function preflight(request: PreflightRequest, context: ProviderCont
     bmcs: () => bmcFindings(list?.hardware ?? [], request, context),
     addresses: () => (creates ? addressFindings(newAddresses(spec)) : none()),
     ports: () => (creates && spec.role === 'management' ? portFindings() : none()),
-    images: () => (operation === 'delete' ? none() : imageFindings(spec)),
+    images: () =>
+      operation === 'delete' ? none() : whileAlive(imageFindings(spec), context, () => 'asking for images'),
   };
-  const wanted = skippable.filter((name) => !skip.includes(name));
+  const wanted = skippable.filter((name) => !skip.includes(`tinkerbell-${name}`));
   const findings = await Promise.all(wanted.map((name) => validations[name]()));
   return [...(list?.findings ?? []), ...findings.flat()];
 }
