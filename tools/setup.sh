@@ -91,7 +91,7 @@ part 'system packages' install_system_tools
 part 'npm packages' install_packages
 part 'Go tools' build_tools
 part 'Cluster API' tools/cluster-api/components.sh
-part 'Ansible' tools/ansible/install.sh
-part 'BMC emulators' tools/bmc/install.sh
+part 'Ansible' tools/python-venv.sh ansible Ansible
+part 'BMC emulators' tools/python-venv.sh bmc 'BMC emulators'
 part 'dist' build_dist
 echo 'setup: everything is there'
