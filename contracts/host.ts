@@ -2,12 +2,13 @@ import type { Digest } from './descriptor.ts';
 import type { BillItem, BillOfMaterials, SourceContents } from './bill-of-materials.ts';
 import type { Problem } from './errors.ts';
 import type { ClusterSpec } from './cluster-spec.ts';
-import type { Finding, KnownCluster, ListedCluster } from './clusters.ts';
+import type { ClusterOperationInput, Finding, KnownCluster, ListedCluster } from './clusters.ts';
 import type { ExportConfig } from './export-config.ts';
 import type { NodeCheckRequest, NodeFinding } from './node-check.ts';
 import type { RegistryOptions } from './run-options.ts';
 import type { NodeConfigs } from './node-configs.ts';
 import type { SourcePlugin, SourceSelection } from './source-plugin.ts';
+import type { UpgradePlan } from './upgrade-plan.ts';
 
 /**
  * What the CLI needs of the machine it runs on. The CLI is a Temporal client and imports no machinery;
@@ -57,6 +58,12 @@ export interface ClusterTools {
    * @throws SealiftError of side `cluster` when the management cluster of the kubeconfig cannot be asked
    */
   list(kubeconfig: string | undefined): Promise<ListedCluster[]>;
+  /**
+   * What an upgrade would do; changes nothing.
+   * @returns the plan, or all that an upgrade would be refused for
+   * @throws SealiftError when something can't be asked
+   */
+  planUpgrade(input: ClusterOperationInput): Promise<{ plan?: UpgradePlan; problems: Problem[] }>;
 }
 
 /** Temporal's payload codec, as `@temporalio/common` has it; contracts import nothing. */

@@ -1,5 +1,4 @@
 import type { ClusterRole } from './cluster-spec.ts';
-import type { Finding } from './clusters.ts';
 import type { UpgradeStep } from './provider-plugin.ts';
 
 /** What an upgrade of a cluster would do. */
@@ -17,5 +16,5 @@ export interface UpgradePlan {
   scales: { subject: string; from: number; to: number }[];
   /** whether anything at all is to be done: fields that neither replace nor count machines may have changed */
   needed: boolean;
-  warnings: Finding[];
+  warnings: string[];
 }

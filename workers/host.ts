@@ -47,7 +47,7 @@ export function createHost(env: NodeJS.ProcessEnv = process.env): SealiftHost {
       },
     },
     nodeConfigs: nodeConfigTools(paths, env),
-    clusters: clusterTools(paths),
+    clusters: clusterTools(paths, env),
     async payloadCodecs() {
       const { payloadCodecs } = await import('./codec.ts');
       return payloadCodecs(env);
@@ -87,7 +87,7 @@ function nodeConfigTools(paths: HostPaths, env: NodeJS.ProcessEnv): NodeConfigs 
   };
 }
 
-function clusterTools(paths: HostPaths): ClusterTools {
+function clusterTools(paths: HostPaths, env: NodeJS.ProcessEnv): ClusterTools {
   return {
     async readSpec(path) {
       const { readClusterSpec } = await import('../core/clusters/spec/read-spec.ts');
@@ -101,6 +101,10 @@ function clusterTools(paths: HostPaths): ClusterTools {
     async list(kubeconfig) {
       const { listKnownClusters } = await import('./cluster-catalogue.ts');
       return listKnownClusters(paths, kubeconfig);
+    },
+    async planUpgrade(input) {
+      const { planUpgradeHere } = await import('./plan-upgrade.ts');
+      return planUpgradeHere(paths, env, input);
     },
   };
 }

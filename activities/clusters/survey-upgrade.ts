@@ -60,14 +60,23 @@ export async function planUpgrade(
   hooks: WorkHooks,
 ): Promise<UpgradePlan> {
   const survey = await surveyUpgrade(input, deps, tools, hooks);
-  const { spec, previous, provider, release, oldestVersion, throughBootstrap, isUnfinished, warnings } = survey;
+  const { spec, previous, provider, release, oldestVersion, throughBootstrap, isUnfinished } = survey;
   const kubernetesVersion = { from: oldestVersion, to: release.kubernetesVersion };
   await using owning = await open(input, survey.owner, tools);
   const making = { spec, previous, provider, release, context: tools.contextOf(input, hooks) };
   const needed = isUnfinished || isChanged(previous, spec) || (await upgradeNeeded(making, owning));
   const rollout = planRollout(provider, [previous, spec], kubernetesVersion);
-  const { name, role } = input;
-  return { name, role, provider: provider.name, kubernetesVersion, throughBootstrap, ...rollout, needed, warnings };
+  return {
+    name: input.name,
+    role: input.role,
+    provider: provider.name,
+    ...{ kubernetesVersion, throughBootstrap, ...rollout, needed },
+    warnings: warningTexts(survey),
+  };
+}
+
+export function warningTexts({ warnings }: ValidatedUpgrade): string[] {
+  return warnings.map(({ subject, message }) => `${subject}: ${message}`);
 }
 
 /** A management cluster may be reached by its own kubeconfig that is given, before this machine knows one. */

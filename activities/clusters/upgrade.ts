@@ -11,7 +11,7 @@ import { SealiftError } from '../../core/errors.ts';
 import type { WorkHooks } from '../../core/transfer/progress.ts';
 import { runActivity } from '../lib/run.ts';
 import { moveManagement, settleMoves } from './settle.ts';
-import { keeperOf, surveyUpgrade } from './survey-upgrade.ts';
+import { keeperOf, surveyUpgrade, warningTexts } from './survey-upgrade.ts';
 import { providerNamed, type ClusterDependencies, type ClusterTools, type Step, type StepOn } from './tools.ts';
 
 /** Steps that bring a cluster to what its specification says now. */
@@ -29,8 +29,7 @@ export function upgradeActivities(deps: ClusterDependencies, tools: ClusterTools
         if (input.role === 'management' && input.kubeconfig !== undefined) {
           await workspace.writeKubeconfig('self', await readFile(input.kubeconfig, 'utf8'));
         }
-        const warnings = survey.warnings.map(({ subject, message }) => `${subject}: ${message}`);
-        return { throughBootstrap, isUnfinished, warnings };
+        return { throughBootstrap, isUnfinished, warnings: warningTexts(survey) };
       }),
     updateSecrets: ({ input, on }: StepOn) =>
       runActivity('update secrets', async (hooks) => {

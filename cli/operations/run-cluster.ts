@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import {
   createPhases,
+  upgradePhases,
   type ClusterOperationInput,
   type ClusterOperationName,
   type ClusterPhase,
@@ -35,8 +36,9 @@ export async function runCluster(
   sayIgnored(context, options);
   await runOperation(context, opening, (host) => clusterRequest(context, host, name, options), {
     detach: options.detach ?? false,
-    // the same cluster is not made twice: what it was made from is what counts, not that it is asked for again
-    beforeStart: (finished) => finished,
+    // the same cluster is not made twice: what it was made from is what counts, not that it is asked for again; an upgrade
+    // looks at what there is
+    beforeStart: (finished) => (name === 'upgrade-cluster' ? undefined : finished),
   });
 }
 
@@ -48,7 +50,8 @@ export async function planCluster(
 ): Promise<void> {
   sayIgnored(context, options);
   const request = await clusterRequest(context, await context.host(), name, options);
-  context.result(planDocument(request, createPhases[request.input.role]));
+  const phases = name === 'upgrade-cluster' ? upgradePhases : createPhases;
+  context.result(planDocument(request, phases[request.input.role]));
 }
 
 /** The phases that an operation would go through. */
@@ -64,7 +67,11 @@ export function planDocument(
   return { text: `${text}\n`, json: { kind: 'cluster-plan', operation: id, role, phases } };
 }
 
-async function clusterRequest(
+/**
+ * What an operation on a cluster is started with, from the command line and the specification.
+ * @throws CliError InvalidInput; OperationFailedError with everything that is wrong with the specification
+ */
+export async function clusterRequest(
   context: CommandContext,
   machine: SealiftHost,
   name: ClusterOperationName,
@@ -73,7 +80,7 @@ async function clusterRequest(
   const { cwd } = context.terminal;
   const specFile = resolve(cwd, options.filename);
   const spec = await readSpec(context, machine, specFile);
-  const role = roleOf(spec, options);
+  const role = roleOf(spec, name, options);
   const path = bundlePath(requireContent(options), cwd);
   const [{ digest }, hostTaskQueue] = await Promise.all([
     machine.bundles.inspect(path),
@@ -107,9 +114,15 @@ async function clusterRequest(
  * `--kubeconfig` makes a workload cluster of one whose specification says neither (EKS Anywhere's design for workload clusters).
  * @throws CliError InvalidInput when the two contradict each other
  */
-function roleOf({ name, role, managementCluster, cluster }: ClusterSpec, { kubeconfig }: ClusterOptions): ClusterRole {
+function roleOf(
+  { name, role, managementCluster, cluster }: ClusterSpec,
+  operation: ClusterOperationName,
+  { kubeconfig }: ClusterOptions,
+): ClusterRole {
   const { management, managementCluster: manager } = cluster.spec;
   if (kubeconfig !== undefined && management === undefined && manager === undefined) return 'workload';
+  // one that is there may be reached by its own kubeconfig
+  if (role === 'management' && operation !== 'create-cluster') return role;
   if ((role === 'workload') === (kubeconfig !== undefined)) return role;
   throw new CliError('InvalidInput', {
     operation: 'read options',

@@ -93,13 +93,15 @@ function clusterLines({
   nodes,
   kubeconfig,
   wasThere,
+  unchanged,
 }: ClusterOperationResult): string[] {
   const cluster = `${role} cluster ${name} (${provider}, Kubernetes ${kubernetesVersion})`;
   if (kind === 'delete-cluster') {
     return [wasThere === false ? `There was nothing left of ${cluster} to delete` : `Deleted ${cluster}`];
   }
+  const done = kind === 'create-cluster' ? 'Created' : unchanged === true ? 'Nothing to upgrade in' : 'Upgraded';
   return [
-    `${kind === 'create-cluster' ? 'Created' : 'Upgraded'} ${cluster}`,
+    `${done} ${cluster}`,
     ...nodes.map((node) => `  ${node.name}  ${node.role}  ${node.version}`),
     ...(kubeconfig === undefined ? [] : [`Kubeconfig: ${kubeconfig}`]),
   ];
