@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer, request as send } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { generateCertificates, type Certificates } from '../helpers/certificates.ts';
-import { findTool, requireTool, temporaryFolder } from '../helpers/paths.ts';
+import { findTool, requireTool, temporaryFolder, type TemporaryFolder } from '../helpers/paths.ts';
 import { onFreePorts, runOk, startProcess } from '../helpers/processes.ts';
 
 /** A simulated vCenter: datacenter DC0, cluster DC0_C0 of two hosts, network `VM Network`, datastore LocalDS_0 of 2 TiB, no machines. */
@@ -42,47 +42,44 @@ export async function vcsimUnavailable(): Promise<string | undefined> {
 
 /** Starts vcsim over TLS with a log-in of its own, and waits until it answers. */
 export async function startVcsim(): Promise<Vcsim> {
-  const [command, govcCommand] = [await requireTool('vcsim'), await requireTool('govc')];
   const folder = await temporaryFolder('vcsim');
-  const certificates = await generateCertificates(folder.path);
-  const certificate = new X509Certificate(await readFile(certificates.certificate));
+  try {
+    const certificates = await generateCertificates(folder.path);
+    return await onFreePorts(1, ([port = 0]) => startOn(`127.0.0.1:${port}`, folder, certificates));
+  } catch (error) {
+    await folder.remove();
+    throw error;
+  }
+}
+
+async function startOn(server: string, folder: TemporaryFolder, certificates: Certificates): Promise<Vcsim> {
+  const [command, govcCommand] = [await requireTool('vcsim'), await requireTool('govc')];
   const user = { name: 'administrator@vsphere.local', password: 'simulated &<"\'> secret' };
-  return onFreePorts(1, async ([port = 0]) => {
-    const server = `127.0.0.1:${port}`;
-    const govc: Vcsim['govc'] = (...args) =>
-      runOk(govcCommand, args, {
-        env: {
-          ...(process.env as Record<string, string>),
-          GOVC_URL: `https://${server}`,
-          GOVC_USERNAME: user.name,
-          GOVC_PASSWORD: user.password,
-          GOVC_INSECURE: 'true',
-          GOVC_PERSIST_SESSION: 'false',
-          GOVMOMI_HOME: folder.path,
-        },
-      });
-    const running = await startProcess({
-      command,
-      args: ['--listen', server, '--cert', certificates.certificate, '--key', certificates.key],
-      // it adds the domain itself
-      env: {
-        ...(process.env as Record<string, string>),
-        VCSIM_USERNAME: user.name.split('@')[0]!,
-        VCSIM_PASSWORD: user.password,
-      },
-      ready: () =>
-        govc('about').then(
-          () => true,
-          () => false,
-        ),
-    });
-    const stop = async (): Promise<void> => {
-      await running.stop();
-      await folder.remove();
-    };
-    const { fingerprint: sha1, fingerprint256: sha256 } = certificate;
-    return { server, sha1, sha256, certificates, user, govc, stop, [Symbol.asyncDispose]: stop };
+  const environment = process.env as Record<string, string>;
+  const env = {
+    ...environment,
+    GOVC_URL: `https://${server}`,
+    GOVC_USERNAME: user.name,
+    GOVC_PASSWORD: user.password,
+    GOVC_INSECURE: 'true',
+    GOVC_PERSIST_SESSION: 'false',
+    GOVMOMI_HOME: folder.path,
+  };
+  const govc: Vcsim['govc'] = (...args) => runOk(govcCommand, args, { env });
+  const answers = (): Promise<boolean> => govc('about').then(() => true);
+  const running = await startProcess({
+    command,
+    args: ['--listen', server, '--cert', certificates.certificate, '--key', certificates.key],
+    // it adds the domain itself
+    env: { ...environment, VCSIM_USERNAME: user.name.split('@')[0]!, VCSIM_PASSWORD: user.password },
+    ready: answers,
   });
+  const stop = async (): Promise<void> => {
+    await running.stop();
+    await folder.remove();
+  };
+  const { fingerprint: sha1, fingerprint256: sha256 } = new X509Certificate(await readFile(certificates.certificate));
+  return { server, sha1, sha256, certificates, user, govc, stop, [Symbol.asyncDispose]: stop };
 }
 
 /** Makes a template, or a virtual machine, in a folder that is there or directly below `/DC0/vm`. */

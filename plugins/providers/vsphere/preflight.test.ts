@@ -1,8 +1,14 @@
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClusterSpec } from '../../../contracts/cluster-spec.ts';
 import type { Finding } from '../../../contracts/clusters.ts';
 import type { PreflightRequest, ProviderContext } from '../../../contracts/provider-plugin.ts';
 import { toolRunner } from '../../../core/host/run-tool.ts';
+import { generateCertificates } from '../../../test/helpers/certificates.ts';
 import { temporaryFolder, toolsFolder, type TemporaryFolder } from '../../../test/helpers/paths.ts';
 import { makeTemplate, startVcsim, vcsimUnavailable, withoutPrivileges, type Vcsim } from '../../../test/lab/vcsim.ts';
 import { vsphere } from './index.ts';
@@ -122,6 +128,18 @@ describe.skipIf(unavailable !== undefined)(`preflight on a simulated vCenter ${u
     expect(findings).toEqual([
       expect.objectContaining({ id: 'vsphere.certificate', remedy: expect.stringContaining(vcsim.sha256) }),
     ]);
+  });
+
+  it('finds a certificate that is not valid any more, although it has the thumbprint', async () => {
+    const { certificate, key } = await generateCertificates(folder.path, -1);
+    const cert = await readFile(certificate);
+    const server = createServer({ cert, key: await readFile(key) }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const pinned = specAfter(({ datacenter }) => (datacenter.thumbprint = new X509Certificate(cert).fingerprint));
+    pinned.datacenter.spec['server'] = `127.0.0.1:${port}`;
+    expect(ids(await preflight(pinned))).toEqual(['vsphere.certificate-expired']);
+    server.close();
   });
 
   it('checks no certificate where the specification says so', async () => {
