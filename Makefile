@@ -5,7 +5,7 @@
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
 
-setup: ## install and build everything, start nothing (20 minutes on an empty machine, then a second)
+setup: ## install and build everything, start nothing (half an hour on an empty machine, then a second)
 	@tools/setup.sh
 
 check: ## types, lint, format and import boundaries, two at a time

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings a machine to where everything here can be built and tested, and starts nothing. Run again at any time: what is up to
-# date is left alone. On an empty machine with 2 cores expect about 20 minutes, most of it Go tools (kube-apiserver alone takes 7); later runs take a second.
+# date is left alone. On an empty machine with 2 cores expect about half an hour, most of it Go tools (kube-apiserver alone takes 7); later runs take a second.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/lib.sh
