@@ -1,4 +1,4 @@
-import type { ClusterOperationInput } from '../../contracts/clusters.ts';
+import type { ClusterOperationInput, UpgradeSurvey } from '../../contracts/clusters.ts';
 import { CommandedActivities } from './commanded-activities.ts';
 import { hostQueue } from './workflow-stage.ts';
 
@@ -18,6 +18,31 @@ export function createClusterActivities(): CommandedActivities {
     deleteBootstrap: nothing,
     discardCreate: nothing,
     describeCluster: () => ({ kind: 'create-cluster' }),
+  });
+}
+
+/** The steps of an upgrade, which all do nothing. @param survey what the validation finds */
+export function upgradeClusterActivities(survey: Partial<UpgradeSurvey> = {}, isNeeded = true): CommandedActivities {
+  const nothing = (): undefined => undefined;
+  return new CommandedActivities({
+    identifyHost: () => ({ taskQueue: hostQueue }),
+    validateUpgrade: () => ({ throughBootstrap: false, isUnfinished: false, warnings: [], ...survey }),
+    updateSecrets: nothing,
+    upgradeNeeded: () => isNeeded,
+    pauseReconcile: nothing,
+    ensureBootstrap: nothing,
+    installCapi: nothing,
+    settleMoves: () => (survey.isUnfinished === true ? 'bootstrap' : 'self'),
+    moveCluster: nothing,
+    applyUpgrade: nothing,
+    awaitCluster: nothing,
+    removeOldTemplates: nothing,
+    installComponents: nothing,
+    publishUpgrade: nothing,
+    resumeReconcile: nothing,
+    deleteBootstrap: nothing,
+    discardUpgrade: nothing,
+    describeCluster: () => ({ kind: 'upgrade-cluster', warnings: [] }),
   });
 }
 
