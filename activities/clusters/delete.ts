@@ -3,7 +3,13 @@ import type { ClusterSpec } from '../../contracts/cluster-spec.ts';
 import type { ClusterOperationInput, ClusterPlace, DeletionSurvey } from '../../contracts/clusters.ts';
 import type { ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
 import { readClusterState } from '../../core/clusters/await.ts';
-import { refuseLeftovers, refuseNeeded, refuseProblems, resumeForDeletion } from '../../core/clusters/delete-checks.ts';
+import {
+  refuseAlive,
+  refuseLeftovers,
+  refuseNeeded,
+  refuseProblems,
+  resumeForDeletion,
+} from '../../core/clusters/delete-checks.ts';
 import { readSpecToDelete, removeKeptSpec, withdrawSpec } from '../../core/clusters/delete-spec.ts';
 import { clusterObjects, deleteCluster } from '../../core/clusters/delete.ts';
 import { findOwner } from '../../core/clusters/find-owner.ts';
@@ -118,7 +124,7 @@ async function survey(
   const { name, role } = input;
   const workspace = deps.workspace(input);
   if (role === 'management') await recall(input, deps);
-  const found = role === 'management' ? await ownerOf(input, deps, tools, hooks) : await managerOf(input, tools);
+  const found = role === 'management' ? await ownerOf(input, deps, tools, hooks) : await managerOf(input, deps, tools);
   const place = found === 'nobody' ? undefined : found;
   await using owner = place === undefined ? undefined : await tools.clusterAt(input, place);
   const spec = await specOf(input, deps, owner);
@@ -165,10 +171,19 @@ async function ownerOf(
 }
 
 /** A workload cluster belongs to its management cluster, as long as that knows anything of it. */
-async function managerOf(input: ClusterOperationInput, tools: ClusterTools): Promise<DeletionSurvey['owner']> {
+async function managerOf(
+  input: ClusterOperationInput,
+  deps: ClusterDependencies,
+  tools: ClusterTools,
+): Promise<DeletionSurvey['owner']> {
   await using management = await tools.clusterAt(input, 'management');
   const kept = (await keptClusters(management)).some(({ metadata }) => metadata.name === input.name);
-  return kept || (await clusterObjects(input.name, management)).length > 0 ? 'management' : 'nobody';
+  if (kept || (await clusterObjects(input.name, management)).length > 0) return 'management';
+  if ((await deps.workspace(input).findKubeconfig('self')) !== undefined) {
+    await using self = await tools.clusterAt(input, 'self');
+    await refuseAlive(input.name, self, management);
+  }
+  return 'nobody';
 }
 
 /** The file that was given; else what the owner keeps; else what this machine has gone by before. */

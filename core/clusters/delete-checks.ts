@@ -39,6 +39,24 @@ export async function refuseNeeded(name: string, on: Cluster): Promise<void> {
 }
 
 /**
+ * Refuses to take a workload cluster for deleted that only belongs to another management cluster than the one that was asked.
+ * @param self by the kubeconfig that this machine keeps
+ * @throws SealiftError ValidationFailed when it answers
+ */
+export async function refuseAlive(name: string, self: Cluster, management: Cluster): Promise<void> {
+  const system = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'kube-system' } };
+  // whatever does not let us in is not the cluster that the kubeconfig was made for
+  if ((await self.get(system).catch(() => undefined)) === undefined) return;
+  throw new SealiftError('ValidationFailed', {
+    side: 'cluster',
+    operation: 'validate',
+    subject: `Cluster ${name} at ${self.server}`,
+    message: `it answers, and the management cluster at ${management.server} does not know it`,
+    remedy: 'give the kubeconfig of its own management cluster with --kubeconfig',
+  });
+}
+
+/**
  * Asks the infrastructure whether a delete can work.
  * @throws ItemsFailed with a ValidationFailed for each problem; what the provider throws
  */
