@@ -7,8 +7,8 @@ const digest = `sha256:${'0'.repeat(64)}`;
 const FILES = 'https://release-bucket/artifacts';
 const IMAGES = 'public.ecr.aws/release-container-registry';
 
-/** Kubernetes versions that clusters can be made of, an upgrade apart. */
-export const labVersions = { older: 'v1.34.6', newer: 'v1.35.4' } as const;
+/** Kubernetes versions that clusters can be made of, an upgrade apart each. */
+export const labVersions = { older: 'v1.34.6', newer: 'v1.35.4', newest: 'v1.36.1' } as const;
 
 /** An EKS Anywhere release, served on this machine, that holds the lab's Cluster API: clusters can be made of its bundle. */
 export async function serveClusterRelease(): Promise<ServedRelease> {

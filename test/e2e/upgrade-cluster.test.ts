@@ -1,0 +1,285 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { KubernetesObject } from '../../contracts/cluster-spec.ts';
+import { openCluster } from '../../core/kubernetes/cluster-access.ts';
+import type { Cluster } from '../../core/kubernetes/cluster.ts';
+import { inMemory } from '../../plugins/providers/in-memory/index.ts';
+import { bareRepository, type BareRepository } from '../helpers/git-servers.ts';
+import { parseOutput } from '../helpers/output-schema.ts';
+import { createSealiftHome, runSealift, type SealiftHome, type SealiftResult } from '../helpers/sealift.ts';
+import { startTemporal, type TestTemporal } from '../helpers/temporal.ts';
+import { serveClusterRelease } from '../lab/cluster-release.ts';
+import { fluxDefinitions } from '../lab/flux.ts';
+import { labUnavailable, startLab, type Lab } from '../lab/lab.ts';
+import type { ManagementCluster } from '../lab/management-cluster.ts';
+
+const unavailable = await labUnavailable();
+const namespace = 'eksa-system';
+const minutes = 60_000;
+const PAUSED = 'anywhere.eks.amazonaws.com/paused';
+const capi = 'cluster.x-k8s.io/v1beta2';
+const kustomization = { apiVersion: 'kustomize.toolkit.fluxcd.io/v1', kind: 'Kustomization' };
+const kept = { apiVersion: 'anywhere.eks.amazonaws.com/v1alpha1', kind: 'Cluster' };
+
+describe.skipIf(unavailable !== undefined)(`upgrade cluster ${unavailable ?? ''}`, () => {
+  let lab: Lab;
+  let temporal: TestTemporal;
+  let home: SealiftHome;
+  let management: ManagementCluster;
+  let repository: BareRepository;
+  let bundle: string;
+
+  beforeAll(async () => {
+    [lab, temporal] = await Promise.all([startLab(), startTemporal()]);
+    home = await createSealiftHome({ ...temporal.env, IN_MEMORY_CLOUD: lab.cloud.socket });
+    bundle = join(home.path, 'artifacts.tar');
+    repository = await bareRepository(join(home.path, 'clusters.git'));
+    await using release = await serveClusterRelease();
+    const exported = await runSealift(
+      ['export', 'artifacts', '--source', 'eks-anywhere', '-f', release.manifest, '-o', bundle, ...release.pullFrom],
+      { home },
+    );
+    expect(exported).toMatchObject({ code: 0 });
+    management = await lab.startManagementCluster('mgmt');
+  }, 5 * minutes);
+  afterAll(async () => {
+    await home.remove();
+    await lab.stop();
+    await temporal.stop();
+  });
+
+  /** Writes a specification. @param changes texts in it, and what takes their place */
+  const specification = async (name: string, changes: readonly (readonly [string | RegExp, string])[]) => {
+    const file = join(home.path, `${name}.yaml`);
+    const text = changes.reduce((all, [from, to]) => {
+      if (all.search(from) === -1) throw new Error(`the specification has no ${String(from)}`);
+      return all.replace(from, to);
+    }, inMemory.specTemplate(name));
+    await writeFile(file, text);
+    return file;
+  };
+  const sealift = (words: string[], file: string, ...options: string[]): Promise<SealiftResult> =>
+    runSealift([...words, '-f', file, '--bundle', bundle, '--output-format', 'json', ...options], { home });
+  const succeed = async (words: string[], file: string, ...options: string[]): Promise<Record<string, unknown>> => {
+    const { code, stdout, stderr } = await sealift(words, file, ...options);
+    expect({ code, stderr: code === 0 ? '' : stderr + stdout }).toEqual({ code: 0, stderr: '' });
+    return parseOutput(words.length === 3 ? 'upgrade-plan' : words.join('-'), stdout);
+  };
+  /** Runs an upgrade, kills command and worker with -9 as soon as something is so, and runs it to its end. */
+  const killedOnce = async (
+    when: () => Promise<boolean>,
+    file: string,
+    ...options: string[]
+  ): Promise<Record<string, unknown>> => {
+    const command = ['upgrade', 'cluster', '-f', file, '--bundle', bundle, ...options];
+    const { killed } = await runSealift(command, { home, kill: { when } });
+    expect(killed).toBe(true);
+    return succeed(['upgrade', 'cluster'], file, ...options);
+  };
+
+  describe('of a workload cluster', { timeout: 6 * minutes }, () => {
+    const version = (minor: string) => [/kubernetesVersion: .*/, `kubernetesVersion: "${minor}"`] as const;
+    const managed = [/(managementCluster:\n +name: ).*/, '$1mgmt'] as const;
+    const inGit = (): readonly [RegExp, string] => [
+      /$/,
+      `---
+apiVersion: anywhere.eks.amazonaws.com/v1alpha1
+kind: FluxConfig
+metadata:
+  name: flux
+spec:
+  branch: main
+  clusterConfigPath: clusters/mgmt
+  git:
+    repositoryUrl: file://${repository.path}
+`,
+    ];
+    const withGit = [/datacenterRef:/, 'gitOpsRef:\n    kind: FluxConfig\n    name: flux\n  datacenterRef:'] as const;
+    const spec = (minor: string, ...more: (readonly [string | RegExp, string])[]): Promise<string> =>
+      specification('one', [version(minor), managed, withGit, inGit(), ...more]);
+    const twoWorkers = [/(md-0\n +count:) 1/, '$1 2'] as const;
+    let mgmt: string[];
+
+    beforeAll(async () => {
+      mgmt = ['--kubeconfig', management.kubeconfig];
+      await succeed(['create', 'cluster'], await spec('1.34'), ...mgmt);
+      await using cluster = await openCluster(management.kubeconfig);
+      await cluster.applyAll([
+        ...fluxDefinitions(),
+        { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'flux-system' } },
+        { ...kustomization, metadata: { name: 'ours', namespace: 'flux-system' }, spec: {} },
+        { ...kustomization, metadata: { name: 'theirs', namespace: 'flux-system' }, spec: { suspend: true } },
+      ]);
+    }, 5 * minutes);
+
+    it('refuses what can never work, all of it at once and with its place', async () => {
+      const file = await spec('1.36', [/192\.168\.0\.0\/16/, '192.169.0.0/16']);
+      for (const words of [
+        ['upgrade', 'cluster'],
+        ['upgrade', 'plan', 'cluster'],
+      ]) {
+        const { code, stdout } = await sealift(words, file, ...mgmt, '--on-failure', 'fail');
+        expect(code).toBe(5);
+        const { problems } = parseOutput('failure', stdout) as { problems: { subject: string; message: string }[] };
+        expect(problems.map(({ message }) => message).join('\n')).toMatch(
+          /skips 1 minor version[^]*addresses of running pods cannot change/,
+        );
+        for (const { subject } of problems) expect(subject).toMatch(/one\.yaml:\d+$/);
+      }
+    });
+
+    it('says what it would do', async () => {
+      const plan = await succeed(['upgrade', 'plan', 'cluster'], await spec('1.35', twoWorkers), ...mgmt);
+      const reason = 'Kubernetes v1.34.6 to v1.35.4';
+      expect(plan).toEqual({
+        ...{ kind: 'upgrade-plan', name: 'one', role: 'workload', provider: 'in-memory', needed: true, warnings: [] },
+        kubernetesVersion: { from: 'v1.34.6', to: 'v1.35.4' },
+        throughBootstrap: false,
+        rolls: [
+          { subject: 'control plane', reason, machines: 1 },
+          { subject: 'worker group md-0', reason, machines: 2 },
+        ],
+        scales: [{ subject: 'worker group md-0', from: 1, to: 2 }],
+      });
+      const { stdout } = await runSealift(
+        ['upgrade', 'plan', 'cluster', '-f', await spec('1.34'), '--bundle', bundle, ...mgmt],
+        { home },
+      );
+      expect(stdout).toBe('Nothing to upgrade in workload cluster one (in-memory, Kubernetes v1.34.6)\n');
+    });
+
+    it('goes on after kill -9, replaces the control plane before the workers, and leaves nothing paused', async () => {
+      await using cluster = await openCluster(management.kubeconfig);
+      let seen: unknown;
+      const result = await killedOnce(
+        async () => {
+          const machines = await cluster.list({ apiVersion: capi, kind: 'Machine' }, { namespace });
+          if (machines.length < 3) return false;
+          seen = { kept: await pausedDocuments(cluster), flux: await suspended(cluster) };
+          return true;
+        },
+        await spec('1.35', twoWorkers),
+        ...mgmt,
+      );
+      expect(seen).toEqual({
+        kept: ['Cluster one', 'InMemoryDatacenterConfig one', 'InMemoryMachineConfig one'],
+        flux: ['ours', 'theirs'],
+      });
+      expect(result).toMatchObject({ name: 'one', role: 'workload', kubernetesVersion: 'v1.35.4' });
+      expect(rolesOf(result)).toEqual(['control-plane v1.35.4', 'worker v1.35.4', 'worker v1.35.4']);
+      await expectControlPlaneFirst(cluster);
+      expect(await pausedDocuments(cluster)).toEqual([]);
+      expect(await suspended(cluster)).toEqual(['theirs']);
+      expect(await templatesOf(cluster)).toEqual(['DevMachineTemplate 2', 'KubeadmConfigTemplate 1']);
+      expect((await repository.log())[0]).toMatch(/^Upgrade workload cluster one \(Kubernetes 1.35\)/);
+    });
+
+    it('has nothing to do the second time', async () => {
+      await using cluster = await openCluster(management.kubeconfig);
+      const before = await machineNames(cluster);
+      const commits = (await repository.log()).length;
+      await succeed(['upgrade', 'cluster'], await spec('1.35', twoWorkers), ...mgmt);
+      expect(await machineNames(cluster)).toEqual(before);
+      expect(await repository.log()).toHaveLength(commits);
+    });
+  });
+
+  describe('of a management cluster', { timeout: 8 * minutes }, () => {
+    const spec = (minor: string, ...more: (readonly [string | RegExp, string])[]): Promise<string> =>
+      specification('two', [[/kubernetesVersion: .*/, `kubernetesVersion: "${minor}"`], ...more]);
+    const throughBootstrap = [/spec: \{\}/, 'spec:\n  upgradeThroughBootstrap: true'] as const;
+    let kubeconfig: string;
+
+    beforeAll(async () => {
+      await lab.expectManagementCluster({ namespace, name: 'two' });
+      ({ kubeconfig } = (await succeed(['create', 'cluster'], await spec('1.34'))) as { kubeconfig: string });
+    }, 6 * minutes);
+
+    it('is done by itself', async () => {
+      const result = await succeed(['upgrade', 'cluster'], await spec('1.35'));
+      expect(result).toMatchObject({ role: 'management', kubernetesVersion: 'v1.35.4' });
+      expect(rolesOf(result)).toEqual(['control-plane v1.35.4', 'worker v1.35.4']);
+      await expectHome(kubeconfig);
+    });
+
+    it('does nothing, and says so, when nothing has changed', async () => {
+      const result = await succeed(['upgrade', 'cluster'], await spec('1.35'));
+      expect(result).toMatchObject({ unchanged: true, kubernetesVersion: 'v1.35.4' });
+    });
+
+    it('is done by a bootstrap cluster where the provider needs it, killed -9 in the move there', async () => {
+      const record = join(home.state, 'clusters', 'two', 'move-self-bootstrap', 'move.json');
+      const moving = async (): Promise<boolean> =>
+        (await readFile(record, 'utf8').catch(() => '')).includes('"stage":"moving"');
+      const result = await killedOnce(moving, await spec('1.36', throughBootstrap));
+      expect(rolesOf(result)).toEqual(['control-plane v1.36.1', 'worker v1.36.1']);
+      await expectHome(kubeconfig);
+      // neither the command nor the bootstrap cluster has left a process
+      expect(await home.processes()).toEqual([]);
+    });
+  });
+});
+
+function rolesOf(result: Record<string, unknown>): string[] {
+  const nodes = result['nodes'] as { role: string; version: string }[];
+  return nodes.map(({ role, version }) => `${role} ${version}`);
+}
+
+/** What is kept of specifications and is paused for EKS Anywhere's controller, or is marked as paused. */
+async function pausedDocuments(cluster: Cluster): Promise<string[]> {
+  const kinds = ['Cluster', 'InMemoryDatacenterConfig', 'InMemoryMachineConfig'];
+  const found = await Promise.all(kinds.map((kind) => cluster.list({ ...kept, kind })));
+  return kinds.flatMap((kind, index) =>
+    found[index]!.filter(({ metadata }) =>
+      Object.keys(metadata.annotations ?? {}).some((name) => name === PAUSED || name.startsWith('sealift.dev/paused')),
+    ).map(({ metadata }) => `${kind} ${metadata.name}`),
+  );
+}
+
+async function suspended(cluster: Cluster): Promise<string[]> {
+  const found = await cluster.list(kustomization);
+  return found
+    .filter(({ spec }) => (spec as { suspend?: boolean }).suspend === true)
+    .map(({ metadata }) => metadata.name)
+    .sort();
+}
+
+async function machineNames(cluster: Cluster): Promise<string[]> {
+  const machines = await cluster.list({ apiVersion: capi, kind: 'Machine' }, { namespace });
+  return machines.map(({ metadata }) => metadata.name).sort();
+}
+
+/** No worker of a version is begun before all control planes of it are there: a kubelet may not be newer than API servers. */
+async function expectControlPlaneFirst(cluster: Cluster): Promise<void> {
+  const machines = await cluster.list({ apiVersion: capi, kind: 'Machine' }, { namespace });
+  const isControlPlane = ({ metadata }: KubernetesObject): boolean =>
+    'cluster.x-k8s.io/control-plane' in (metadata.labels ?? {});
+  const began = (some: KubernetesObject[]): string[] =>
+    some.map(({ metadata }) => metadata.creationTimestamp ?? '').sort();
+  const controlPlanes = began(machines.filter(isControlPlane));
+  const workers = began(machines.filter((machine) => !isControlPlane(machine)));
+  expect(workers[0]! >= controlPlanes.at(-1)!).toBe(true);
+}
+
+/** Kinds of templates, and how many there are. */
+async function templatesOf(cluster: Cluster): Promise<string[]> {
+  const groups = { DevMachineTemplate: 'infrastructure', KubeadmConfigTemplate: 'bootstrap' };
+  return Promise.all(
+    Object.entries(groups).map(async ([kind, group]) => {
+      const found = await cluster.list({ apiVersion: `${group}.cluster.x-k8s.io/v1beta2`, kind }, { namespace });
+      return `${kind} ${found.length}`;
+    }),
+  );
+}
+
+/** The management cluster owns itself, and nothing of it is paused. */
+async function expectHome(kubeconfig: string): Promise<void> {
+  await using cluster = await openCluster(kubeconfig);
+  const clusters = await cluster.list({ apiVersion: capi, kind: 'Cluster' });
+  const paused = clusters.map(({ metadata, spec }) => [metadata.name, (spec as { paused?: boolean }).paused]);
+  expect(paused).toEqual([['two', undefined]]);
+  expect(await machineNames(cluster)).toHaveLength(2);
+  expect(await pausedDocuments(cluster)).toEqual([]);
+  expect(await templatesOf(cluster)).toEqual(['DevMachineTemplate 2', 'KubeadmConfigTemplate 1']);
+}
