@@ -24,7 +24,15 @@ export async function deleteCluster(input: ClusterOperationInput): Promise<Clust
   const activities = proxyActivities<ClusterActivities>({ ...long, taskQueue });
   return operation.run(
     () => deleteAll(input, operation, activities),
-    () => activities.discardDelete.executeWithOptions({ summary: 'leave nothing paused' }, [{ input }]),
+    () => settle(input, operation, activities),
+    { alsoFailed: true },
+  );
+}
+
+/** What cannot be brought to rest waits for a person, like everything else: a cluster may not stay paused in silence. */
+async function settle(input: ClusterOperationInput, operation: Operation, activities: Activities): Promise<void> {
+  await operation.step(() =>
+    activities.discardDelete.executeWithOptions({ summary: 'leave nothing paused' }, [{ input }]),
   );
 }
 

@@ -1,4 +1,4 @@
-import type { ClusterOperationInput, UpgradeSurvey } from '../../contracts/clusters.ts';
+import type { ClusterOperationInput, DeletionSurvey, UpgradeSurvey } from '../../contracts/clusters.ts';
 import { CommandedActivities } from './commanded-activities.ts';
 import { hostQueue } from './workflow-stage.ts';
 
@@ -43,6 +43,28 @@ export function upgradeClusterActivities(survey: Partial<UpgradeSurvey> = {}, is
     deleteBootstrap: nothing,
     discardUpgrade: nothing,
     describeCluster: () => ({ kind: 'upgrade-cluster', warnings: [] }),
+  });
+}
+
+/** The steps of a delete, which all do nothing. @param survey what it finds */
+export function deleteClusterActivities(survey: Partial<DeletionSurvey> = {}): CommandedActivities {
+  const nothing = (): undefined => undefined;
+  const found: DeletionSurvey = {
+    ...{ owner: 'self', needsBootstrap: true, provider: 'in-memory', kubernetesVersion: 'v1.35.4' },
+    ...survey,
+  };
+  return new CommandedActivities({
+    identifyHost: () => ({ taskQueue: hostQueue }),
+    surveyDeletion: () => found,
+    ensureBootstrap: nothing,
+    installCapi: nothing,
+    handOver: nothing,
+    deleteMachines: nothing,
+    confirmDeleted: nothing,
+    cleanUpGit: nothing,
+    deleteBootstrap: nothing,
+    forgetCluster: nothing,
+    discardDelete: nothing,
   });
 }
 
