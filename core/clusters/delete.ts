@@ -37,8 +37,9 @@ export async function deleteCluster(request: DeletionRequest, on: Cluster): Prom
     untilGone({ ...request, of, watched, isLeft }, on);
   const metadata = { name, namespace: CLUSTER_NAMESPACE };
   await on.delete({ apiVersion: capiVersions.cluster, kind: 'Cluster', metadata });
-  await wait((object) => isCluster(object) || isMachine(object));
-  // nobody owns what was written before a controller had seen it
+  // it goes after all that its controllers have made for it
+  await wait(isCluster);
+  // nobody owns what was written before a controller had seen it, or lost its Cluster by force
   for (const object of await clusterObjects(name, on)) {
     if (object.metadata.deletionTimestamp === undefined) await on.delete(object);
   }
