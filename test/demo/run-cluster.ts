@@ -31,6 +31,8 @@ async function main(): Promise<void> {
   await exportRelease(demo);
   await createManagement(demo);
   await createWorkload(demo);
+  await upgradeBoth(demo);
+  await deleteBoth(demo);
   await summary(demo);
 }
 
@@ -46,27 +48,58 @@ async function exportRelease(demo: Demo): Promise<void> {
 }
 
 async function createManagement(demo: Demo): Promise<void> {
-  const { story, lab, home, bundle } = demo;
-  const file = join(home.path, 'admin.yaml');
-  await writeFile(file, inMemory.specTemplate('admin'));
+  const { story, lab, bundle } = demo;
   // its machines are imitations; its API server, once it has one, is a real one
   await lab.expectManagementCluster({ namespace, name: 'admin' });
+  const file = await specification(demo, 'admin', labVersions.older);
   await story.step('The release is gone now. Create a management cluster: no Docker, no Internet', () =>
     sealift(demo, ['create', 'cluster', '-f', file, '--bundle', bundle]),
   );
 }
 
 async function createWorkload(demo: Demo): Promise<void> {
-  const { story, home, bundle } = demo;
-  const file = join(home.path, 'shop.yaml');
-  const specification = inMemory
-    .specTemplate('shop')
-    .replace(/(managementCluster:\n +name: ).*/, '$1admin')
-    .replace(/kubernetesVersion: .*/, `kubernetesVersion: "${minorOf(labVersions.older)}"`);
-  await writeFile(file, specification);
-  await story.step('Create a workload cluster with it', () =>
-    sealift(demo, ['create', 'cluster', '-f', file, '--bundle', bundle, '--kubeconfig', kubeconfigOf(home, 'admin')]),
+  const file = await specification(demo, 'shop', labVersions.older);
+  await demo.story.step('Create a workload cluster with it', () =>
+    sealift(demo, ['create', 'cluster', '-f', file, '--bundle', demo.bundle, ...byAdmin(demo)]),
   );
+}
+
+async function upgradeBoth(demo: Demo): Promise<void> {
+  const { story, bundle } = demo;
+  const shop = await specification(demo, 'shop', labVersions.newer);
+  await story.step('Upgrade the workload cluster to the next Kubernetes minor version', async () => {
+    await sealift(demo, ['upgrade', 'plan', 'cluster', '-f', shop, '--bundle', bundle, ...byAdmin(demo)]);
+    await sealift(demo, ['upgrade', 'cluster', '-f', shop, '--bundle', bundle, ...byAdmin(demo)]);
+  });
+  const admin = await specification(demo, 'admin', labVersions.newer);
+  await story.step('Upgrade the management cluster: it upgrades itself', () =>
+    sealift(demo, ['upgrade', 'cluster', '-f', admin, '--bundle', bundle]),
+  );
+  await sealift(demo, ['get', 'clusters', ...byAdmin(demo)]);
+}
+
+async function deleteBoth(demo: Demo): Promise<void> {
+  const { story, bundle } = demo;
+  await story.step('Delete the workload cluster', () => sealift(demo, ['delete', 'cluster', 'shop', ...byAdmin(demo)]));
+  await story.step('Delete the management cluster: a bootstrap cluster takes it over for that', () =>
+    sealift(demo, ['delete', 'cluster', 'admin', '--bundle', bundle]),
+  );
+}
+
+/** Writes the specification of a cluster. @returns its path */
+async function specification({ home }: Demo, name: string, kubernetesVersion: string): Promise<string> {
+  const file = join(home.path, `${name}.yaml`);
+  const minor = kubernetesVersion.slice(1).split('.').slice(0, 2).join('.');
+  const text = inMemory
+    .specTemplate(name)
+    .replace(/(managementCluster:\n +name: ).*/, '$1admin')
+    .replace(/kubernetesVersion: .*/, `kubernetesVersion: "${minor}"`);
+  await writeFile(file, text);
+  return file;
+}
+
+function byAdmin({ home }: Demo): string[] {
+  return ['--kubeconfig', join(home.state, 'clusters', 'admin', 'self.kubeconfig')];
 }
 
 async function summary({ home, story }: Demo): Promise<void> {
@@ -81,14 +114,6 @@ async function summary({ home, story }: Demo): Promise<void> {
       `stop Temporal XDG_STATE_HOME=${home.env['XDG_STATE_HOME'] ?? ''} bin/sealift server stop`,
     ].join('\n'),
   );
-}
-
-function kubeconfigOf(home: SealiftHome, name: string): string {
-  return join(home.state, 'clusters', name, 'self.kubeconfig');
-}
-
-function minorOf(version: string): string {
-  return version.slice(1).split('.').slice(0, 2).join('.');
 }
 
 /** Shows a command as it would be typed, runs it, and shows what it says. @throws Error unless it ends well */
