@@ -206,7 +206,8 @@ async function specOf(
 }
 
 function machinesLeft({ report }: WorkHooks): Parameters<typeof deleteCluster>[0]['report'] {
-  return ({ machines, of, detail }) => report({ ...waiting(detail), itemsDone: of - machines, itemsTotal: of });
+  return ({ machines, of, detail }) =>
+    report({ ...waiting(detail), unit: 'machine', itemsDone: of - machines, itemsTotal: of });
 }
 
 function noBundle(name: string): SealiftError {

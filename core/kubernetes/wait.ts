@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { KubernetesObject } from '../../contracts/cluster-spec.ts';
 import { SealiftError } from '../errors.ts';
@@ -44,6 +45,8 @@ export async function waitFor(
 ): Promise<KubernetesObject[]> {
   const ending = new AbortController();
   const signal = AbortSignal.any([ending.signal, ...(request.signal === undefined ? [] : [request.signal])]);
+  // one listener a collection, and a cluster has more of them than Node takes for a leak
+  setMaxListeners(0, signal);
   const news = createNews();
   const views = request.watched.map((collection): View => ({ collection, objects: undefined, trouble: undefined }));
   const following = Promise.all(views.map((view) => follow(cluster, view, news.tell, signal)));
