@@ -7,7 +7,14 @@ import { machinesOf } from '../../core/clusters/spec/defaults.ts';
 import type { ClusterState } from '../../core/kubernetes/cluster-state.ts';
 import { runActivity } from '../lib/run.ts';
 import { moveManagement, settleBootstrap } from './settle.ts';
-import { machineProgress, type ClusterDependencies, type ClusterTools, type Step, type StepOn } from './tools.ts';
+import {
+  machineProgress,
+  providerNamed,
+  type ClusterDependencies,
+  type ClusterTools,
+  type Step,
+  type StepOn,
+} from './tools.ts';
 
 /** Steps that make a cluster's machines, and say who owns them. */
 export function machineActivities(deps: ClusterDependencies, tools: ClusterTools) {
@@ -21,7 +28,8 @@ export function machineActivities(deps: ClusterDependencies, tools: ClusterTools
       }),
     /** Waits for every machine, and keeps the kubeconfig of the cluster that they make. */
     awaitCluster: ({ input, on }: StepOn) =>
-      runActivity('wait for cluster', async ({ signal, report }) => {
+      runActivity('wait for cluster', async (hooks) => {
+        const { signal, report } = hooks;
         const workspace = deps.workspace(input);
         const { spec } = await workspace.readValidated();
         await using cluster = await tools.clusterAt(input, on);
@@ -29,6 +37,9 @@ export function machineActivities(deps: ClusterDependencies, tools: ClusterTools
         const { timeouts } = input;
         await awaitCluster({ spec, machines: machinesOf(spec), timeouts, report: told, signal }, cluster);
         await workspace.writeKubeconfig('self', await kubeconfigOf(spec.name, cluster));
+        await using made = await tools.clusterAt(input, 'self');
+        const provider = providerNamed(deps.providers, spec.provider);
+        await provider.postWorkload(spec, made, tools.contextOf(input, hooks));
       }),
     moveCluster: ({ input, from, to }: Step & { from: ClusterPlace; to: ClusterPlace }) =>
       runActivity('move cluster', (hooks) => moveManagement(input, { from, to }, tools, hooks)),
