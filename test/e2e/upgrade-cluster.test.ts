@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -72,10 +73,12 @@ describe.skipIf(unavailable !== undefined)(`upgrade cluster ${unavailable ?? ''}
     file: string,
     ...options: string[]
   ): Promise<Record<string, unknown>> => {
-    const command = ['upgrade', 'cluster', '-f', file, '--bundle', bundle, ...options];
-    const { killed } = await runSealift(command, { home, kill: { when } });
-    expect(killed).toBe(true);
+    await killed(when, file, ...options);
     return succeed(['upgrade', 'cluster'], file, ...options);
+  };
+  const killed = async (when: () => Promise<boolean>, file: string, ...options: string[]): Promise<void> => {
+    const command = ['upgrade', 'cluster', '-f', file, '--bundle', bundle, ...options];
+    expect((await runSealift(command, { home, kill: { when } })).killed).toBe(true);
   };
 
   describe('of a workload cluster', { timeout: 6 * minutes }, () => {
@@ -208,11 +211,22 @@ spec:
       expect(result).toMatchObject({ unchanged: true, kubernetesVersion: 'v1.35.4' });
     });
 
-    it('is done by a bootstrap cluster where the provider needs it, killed -9 in the move there', async () => {
-      const record = join(home.state, 'clusters', 'two', 'move-self-bootstrap', 'move.json');
-      const moving = async (): Promise<boolean> =>
-        (await readFile(record, 'utf8').catch(() => '')).includes('"stage":"moving"');
-      const result = await killedOnce(moving, await spec('1.36', throughBootstrap));
+    it('is done by a bootstrap cluster where the provider needs it, killed -9 in the move, cancelled, gone on with', async () => {
+      const file = await spec('1.36', throughBootstrap);
+      const state = join(home.state, 'clusters', 'two');
+      const record = join(state, 'move-self-bootstrap', 'move.json');
+      await killed(async () => (await readFile(record, 'utf8').catch(() => '')).includes('"stage":"moving"'), file);
+      await killed(async () => {
+        if (existsSync(record)) return false;
+        await using bootstrap = await openCluster(join(state, 'bootstrap.kubeconfig'));
+        return (await machineNames(bootstrap)).length > 2;
+      }, file);
+      const cancelled = await runSealift(['cancel', 'cluster/two'], { home });
+      expect(cancelled).toMatchObject({ code: 0, stdout: 'cluster/two is cancelled.\n' });
+      // in the middle of replacing machines nobody can move it: it stays where it is, unless it was ready just then
+      const places = [join(state, 'bootstrap.kubeconfig'), kubeconfig].filter(existsSync);
+      expect((await Promise.all(places.map(clustersAt))).flat()).toEqual([['two', undefined]]);
+      const result = await succeed(['upgrade', 'cluster'], file);
       expect(rolesOf(result)).toEqual(['control-plane v1.36.1', 'worker v1.36.1']);
       await expectHome(kubeconfig);
       // neither the command nor the bootstrap cluster has left a process
@@ -273,12 +287,17 @@ async function templatesOf(cluster: Cluster): Promise<string[]> {
   );
 }
 
+/** Clusters of Cluster API, and whether they are paused. */
+async function clustersAt(kubeconfig: string): Promise<[string, boolean | undefined][]> {
+  await using cluster = await openCluster(kubeconfig);
+  const clusters = await cluster.list({ apiVersion: capi, kind: 'Cluster' });
+  return clusters.map(({ metadata, spec }) => [metadata.name, (spec as { paused?: boolean }).paused]);
+}
+
 /** The management cluster owns itself, and nothing of it is paused. */
 async function expectHome(kubeconfig: string): Promise<void> {
   await using cluster = await openCluster(kubeconfig);
-  const clusters = await cluster.list({ apiVersion: capi, kind: 'Cluster' });
-  const paused = clusters.map(({ metadata, spec }) => [metadata.name, (spec as { paused?: boolean }).paused]);
-  expect(paused).toEqual([['two', undefined]]);
+  expect(await clustersAt(kubeconfig)).toEqual([['two', undefined]]);
   expect(await machineNames(cluster)).toHaveLength(2);
   expect(await pausedDocuments(cluster)).toEqual([]);
   expect(await templatesOf(cluster)).toEqual(['DevMachineTemplate 2', 'KubeadmConfigTemplate 1']);
