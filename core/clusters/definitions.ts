@@ -8,6 +8,9 @@ import { immutableFields } from './spec/compare-specs.ts';
 /** Which Sealift wrote a definition: one that is older or newer than the command says so. */
 export const VERSION_ANNOTATION = 'sealift.dev/version';
 
+/** Beside Cluster, what every provider's clusters may refer to. */
+const commonKinds = ['FluxConfig', 'OIDCConfig', 'AWSIamConfig'];
+
 type JsonSchema = Record<string, unknown>;
 
 /**
@@ -17,7 +20,7 @@ type JsonSchema = Record<string, unknown>;
  */
 export function specDefinitions(providers: readonly ProviderPlugin[], version: string): KubernetesObject[] {
   const kinds = [
-    'FluxConfig',
+    ...commonKinds,
     ...providers.flatMap(({ kinds: { datacenter, machine, others } }) => [datacenter, machine, ...others]),
   ];
   const anything: JsonSchema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
