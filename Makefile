@@ -1,6 +1,6 @@
-# `make help` lists what there is. Nothing but `demo`, `demo-cluster`, `bench` and `chaos` runs Sealift itself.
+# `make help` lists what there is. Nothing but `demo`, `demo-cluster`, `bench` and the two `chaos` run Sealift itself.
 .DEFAULT_GOAL := help
-.PHONY: help setup check typecheck lint format-check boundaries test test-unit demo demo-cluster bench chaos clean
+.PHONY: help setup check typecheck lint format-check boundaries test test-unit demo demo-cluster bench chaos chaos-cluster clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -40,6 +40,9 @@ bench: setup ## Sealift against crane, skopeo, oras and regctl on the same input
 
 chaos: setup ## many more rounds of kill -9 than the suite has; ROUNDS=200 sets how many
 	@SEALIFT_CHAOS_ROUNDS=$(or $(ROUNDS),200) node_modules/.bin/vitest run test/chaos
+
+chaos-cluster: setup ## the tests of clusters that take minutes each
+	@SEALIFT_LONG_CLUSTER_TESTS=1 node_modules/.bin/vitest run test/e2e/create-cluster test/e2e/upgrade-cluster test/e2e/delete-cluster
 
 clean: ## remove what was built, but not the Go tools
 	@rm -rf dist coverage node_modules .cache/vitest-report.json

@@ -13,6 +13,7 @@ import { startTemporal, type TestTemporal } from '../helpers/temporal.ts';
 import { serveClusterRelease } from '../lab/cluster-release.ts';
 import { fluxDefinitions } from '../lab/flux.ts';
 import { labUnavailable, startLab, type Lab } from '../lab/lab.ts';
+import { runsLong, whyNot } from '../lab/long.ts';
 import type { ManagementCluster } from '../lab/management-cluster.ts';
 
 const unavailable = await labUnavailable();
@@ -211,7 +212,9 @@ spec:
       expect(result).toMatchObject({ unchanged: true, kubernetesVersion: 'v1.35.4' });
     });
 
-    it('is done by a bootstrap cluster where the provider needs it, killed -9 in the move, cancelled, gone on with', async () => {
+    const bootstrapped =
+      'is done by a bootstrap cluster where the provider needs it, killed -9 in the move, cancelled, gone on with';
+    it.skipIf(!runsLong)(bootstrapped + whyNot, async () => {
       const file = await spec('1.36', throughBootstrap);
       const state = join(home.state, 'clusters', 'two');
       const record = join(state, 'move-self-bootstrap', 'move.json');
