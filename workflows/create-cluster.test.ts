@@ -17,6 +17,7 @@ const management = [
   'awaitCluster',
   'installCapi',
   'moveCluster',
+  'awaitCluster',
   'installComponents',
   'installAddOns',
   'deleteBootstrap',

@@ -41,11 +41,13 @@ const createManagement: Create = async (input, operation, activities) => {
     await makeMachines(input, activities, 'bootstrap');
     await installCapi(input, activities, 'self');
   });
-  await operation.inPhase('MoveManagementCluster', () =>
-    moveCluster.executeWithOptions({ summary: `${input.name} takes over from the bootstrap cluster` }, [
+  await operation.inPhase('MoveManagementCluster', async () => {
+    await moveCluster.executeWithOptions({ summary: `${input.name} takes over from the bootstrap cluster` }, [
       { input, from: 'bootstrap', to: 'self' },
-    ]),
-  );
+    ]);
+    // a move takes no status along: its own controllers have to find the machines well first
+    await awaitMachines(input, activities, 'self');
+  });
   await operation.inPhase('InstallComponents', () => keepSpecification(input, activities, 'self'));
   await addOns(input, operation, activities);
   if (!input.keepBootstrap) {
@@ -75,9 +77,13 @@ async function validate(input: ClusterOperationInput, operation: Operation, acti
 }
 
 async function makeMachines(input: ClusterOperationInput, activities: Activities, on: ClusterPlace): Promise<void> {
-  const { applyCluster, awaitCluster } = activities;
-  await applyCluster.executeWithOptions({ summary: `say what ${input.name} is` }, [{ input, on }]);
-  await awaitCluster.executeWithOptions({ summary: `wait for the machines of ${input.name}` }, [{ input, on }]);
+  await activities.applyCluster.executeWithOptions({ summary: `say what ${input.name} is` }, [{ input, on }]);
+  await awaitMachines(input, activities, on);
+}
+
+function awaitMachines(input: ClusterOperationInput, activities: Activities, on: ClusterPlace): Promise<void> {
+  const summary = `wait for the machines of ${input.name}`;
+  return activities.awaitCluster.executeWithOptions({ summary }, [{ input, on }]);
 }
 
 function installCapi(input: ClusterOperationInput, activities: Activities, on: ClusterPlace): Promise<void> {
