@@ -10,6 +10,7 @@ import { openCluster } from '../../core/kubernetes/cluster-access.ts';
 import { waitFor } from '../../core/kubernetes/wait.ts';
 import { projectRoot } from '../helpers/paths.ts';
 import { labUnavailable, startLab, type Lab } from './lab.ts';
+import { runsLong, whyNot } from './long.ts';
 import {
   controlPlaneFolder,
   labClusterctl,
@@ -26,7 +27,7 @@ const two = { namespace: 'lab', name: 'two' };
 const clusterKind = { apiVersion: 'cluster.x-k8s.io/v1beta2', kind: 'Cluster' };
 const machineKind = { ...clusterKind, kind: 'Machine' };
 
-describe.skipIf(unavailable !== undefined)(`a lab of real parts ${unavailable ?? ''}`, () => {
+describe.skipIf(unavailable !== undefined || !runsLong)(`a lab of real parts ${unavailable ?? whyNot}`, () => {
   let lab: Lab;
   let bootstrap: ManagementCluster;
   let place: ApiServerPlace;
