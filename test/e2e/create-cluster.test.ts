@@ -8,13 +8,14 @@ import { createSealiftHome, runSealift, type SealiftHome, type SealiftResult } f
 import { startTemporal, type TestTemporal } from '../helpers/temporal.ts';
 import { serveClusterRelease } from '../lab/cluster-release.ts';
 import { labUnavailable, startLab, type Lab } from '../lab/lab.ts';
+import { runsLong, whyNot } from '../lab/long.ts';
 import type { ManagementCluster } from '../lab/management-cluster.ts';
 
 const unavailable = await labUnavailable();
 const namespace = 'eksa-system';
 const minutes = 60_000;
 
-describe.skipIf(unavailable !== undefined)(`create cluster ${unavailable ?? ''}`, () => {
+describe.skipIf(unavailable !== undefined || !runsLong)(`create cluster${unavailable ?? whyNot}`, () => {
   let lab: Lab;
   let temporal: TestTemporal;
   let home: SealiftHome;

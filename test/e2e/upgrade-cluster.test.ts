@@ -24,7 +24,7 @@ const capi = 'cluster.x-k8s.io/v1beta2';
 const kustomization = { apiVersion: 'kustomize.toolkit.fluxcd.io/v1', kind: 'Kustomization' };
 const kept = { apiVersion: 'anywhere.eks.amazonaws.com/v1alpha1', kind: 'Cluster' };
 
-describe.skipIf(unavailable !== undefined)(`upgrade cluster ${unavailable ?? ''}`, () => {
+describe.skipIf(unavailable !== undefined || !runsLong)(`upgrade cluster${unavailable ?? whyNot}`, () => {
   let lab: Lab;
   let temporal: TestTemporal;
   let home: SealiftHome;
@@ -214,7 +214,7 @@ spec:
 
     const bootstrapped =
       'is done by a bootstrap cluster where the provider needs it, killed -9 in the move, cancelled, gone on with';
-    it.skipIf(!runsLong)(bootstrapped + whyNot, async () => {
+    it(bootstrapped, async () => {
       const file = await spec('1.36', throughBootstrap);
       const state = join(home.state, 'clusters', 'two');
       const record = join(state, 'move-self-bootstrap', 'move.json');
