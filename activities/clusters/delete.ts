@@ -3,18 +3,13 @@ import type { ClusterSpec } from '../../contracts/cluster-spec.ts';
 import type { ClusterOperationInput, ClusterPlace, DeletionSurvey } from '../../contracts/clusters.ts';
 import type { ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
 import { readClusterState } from '../../core/clusters/await.ts';
-import {
-  refuseAlive,
-  refuseLeftovers,
-  refuseNeeded,
-  refuseProblems,
-  resumeForDeletion,
-} from '../../core/clusters/delete-checks.ts';
+import { refuseAlive, refuseLeftovers, refuseNeeded, resumeForDeletion } from '../../core/clusters/delete-checks.ts';
 import { readSpecToDelete, removeKeptSpec, withdrawSpec } from '../../core/clusters/delete-spec.ts';
 import { clusterObjects, deleteCluster } from '../../core/clusters/delete.ts';
 import { findOwner } from '../../core/clusters/find-owner.ts';
 import { moveClusters } from '../../core/clusters/move.ts';
 import { keptClusters, readKeptSpec } from '../../core/clusters/read-kept-spec.ts';
+import { refuseProblems } from '../../core/clusters/validate.ts';
 import { SealiftError } from '../../core/errors.ts';
 import type { WorkHooks } from '../../core/transfer/progress.ts';
 import { runActivity } from '../lib/run.ts';
@@ -134,7 +129,8 @@ async function survey(
   const kubernetesVersion = version ?? spec.cluster.spec.kubernetesVersion;
   const needsBootstrap = found === 'self' && provider.needsBootstrap('delete', spec);
   if (owner !== undefined) {
-    await refuseProblems(provider, spec, input.skipValidations, tools.contextOf(input, hooks));
+    const asked = { spec, operation: 'delete', skip: input.skipValidations } as const;
+    refuseProblems(await provider.preflight(asked, tools.contextOf(input, hooks)));
     if (role === 'management') await refuseNeeded(name, owner);
     await resumeForDeletion(name, owner);
   }

@@ -6,6 +6,7 @@ import { recordedCommand, stopDaemon } from '../bootstrap/daemon.ts';
 import { SealiftError } from '../errors.ts';
 import { openCluster } from '../kubernetes/cluster-access.ts';
 import { providerLabel, type ProviderRelease, type ProviderType } from './repository.ts';
+import { noneIfUnknown } from '../kubernetes/unknown-kind.ts';
 
 export interface ClusterctlOptions {
   /** path of the program */
@@ -80,10 +81,7 @@ async function missingProviders(
   providers: readonly WantedProvider[],
 ): Promise<readonly WantedProvider[]> {
   await using cluster = await openCluster(kubeconfig);
-  const found = await cluster.list(inventory).catch((error: unknown) => {
-    if (error instanceof SealiftError && error.type === 'KindUnknown') return [];
-    throw error;
-  });
+  const found = await cluster.list(inventory).catch(noneIfUnknown);
   const versions = new Map(found.map((object) => [object.metadata.name, String(object['version'])]));
   return providers.filter((provider) => {
     const version = versions.get(providerLabel(provider));

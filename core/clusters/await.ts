@@ -1,10 +1,10 @@
 import type { ClusterSpec, KubernetesObject } from '../../contracts/cluster-spec.ts';
 import type { ClusterTimeouts } from '../../contracts/clusters.ts';
-import { isErrorType } from '../errors.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { clusterState, type ClusterState } from '../kubernetes/cluster-state.ts';
 import { waitFor } from '../kubernetes/wait.ts';
 import { CLUSTER_NAME_LABEL, CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
+import { noneIfUnknown } from '../kubernetes/unknown-kind.ts';
 
 export interface AwaitRequest {
   spec: Pick<ClusterSpec, 'name'>;
@@ -46,10 +46,7 @@ export async function awaitCluster(request: AwaitRequest, on: Cluster): Promise<
  */
 export async function readClusterState(name: string, on: Cluster): Promise<ClusterState | undefined> {
   const read = Promise.all(watchedOf(name).map((collection) => on.read(collection)));
-  const found = await read.catch((error: unknown) => {
-    if (isErrorType(error, 'KindUnknown')) return [];
-    throw error;
-  });
+  const found = await read.catch(noneIfUnknown);
   return stateOf(
     name,
     found.flatMap(({ objects }) => objects),

@@ -1,15 +1,14 @@
 import type { ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
 import type { ClusterSpec } from '../../contracts/cluster-spec.ts';
-import type { Finding } from '../../contracts/clusters.ts';
-import type { ErrorType } from '../../contracts/errors.ts';
-import { isErrorType, SealiftError } from '../errors.ts';
+import { SealiftError } from '../errors.ts';
 import { pausedBy, resumeAll } from '../gitops/pause.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { ItemsFailed } from '../transfer/failures.ts';
 import { findClusterObject, isPaused } from './find-owner.ts';
 import { keptClusters } from './read-kept-spec.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
-import { isProblem } from './spec/findings.ts';
+import { refuseProblems } from './validate.ts';
+import { noneIfUnknown } from '../kubernetes/unknown-kind.ts';
 
 /**
  * Refuses the end of a management cluster that others need.
@@ -17,10 +16,7 @@ import { isProblem } from './spec/findings.ts';
  */
 export async function refuseNeeded(name: string, on: Cluster): Promise<void> {
   const listed = on.list({ apiVersion: capiVersions.cluster, kind: 'Cluster' }, { namespace: CLUSTER_NAMESPACE });
-  const made = await listed.catch((error: unknown) => {
-    if (isErrorType(error, 'KindUnknown')) return [];
-    throw error;
-  });
+  const made = await listed.catch(noneIfUnknown);
   const all = [...made, ...(await keptClusters(on))].map(({ metadata }) => metadata.name);
   const others = [...new Set(all)].filter((other) => other !== name).sort();
   if (others.length === 0) return;
@@ -56,26 +52,14 @@ export async function refuseAlive(name: string, self: Cluster, management: Clust
   });
 }
 
-/**
- * Asks the infrastructure whether a delete can work.
- * @throws ItemsFailed with a ValidationFailed for each problem; what the provider throws
- */
-export async function refuseProblems(
-  provider: ProviderPlugin,
-  spec: ClusterSpec,
-  skip: readonly string[],
-  context: ProviderContext,
-): Promise<void> {
-  throwFindings('ValidationFailed', 'validate', await provider.preflight({ spec, operation: 'delete', skip }, context));
-}
-
 /** Asks the infrastructure whether anything is left. @throws ItemsFailed with a ClusterNotReady for each; what the provider throws */
 export async function refuseLeftovers(
   provider: ProviderPlugin,
   spec: ClusterSpec,
   context: ProviderContext,
 ): Promise<void> {
-  throwFindings('ClusterNotReady', 'look for what is left', await provider.postDelete(spec, context));
+  const left = await provider.postDelete(spec, context);
+  refuseProblems(left, { type: 'ClusterNotReady', operation: 'look for what is left' });
 }
 
 /**
@@ -94,15 +78,4 @@ export async function resumeForDeletion(name: string, on: Cluster): Promise<void
     message: `it is paused at ${on.server}, and not by Sealift`,
     remedy: 'find out who paused it; when that is over, set spec.paused to false, then retry',
   });
-}
-
-function throwFindings(type: ErrorType, operation: string, findings: readonly Finding[]): void {
-  const problems = findings.filter(isProblem);
-  if (problems.length === 0) return;
-  throw new ItemsFailed(
-    problems.map(({ subject, message, remedy }) => ({
-      item: subject,
-      error: new SealiftError(type, { side: 'cluster', operation, subject, message, remedy }),
-    })),
-  );
 }

@@ -1,8 +1,8 @@
 import type { KubernetesObject } from '../../contracts/cluster-spec.ts';
 import type { ClusterPlace } from '../../contracts/clusters.ts';
-import { isErrorType } from '../errors.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
+import { undefinedIfUnknown } from '../kubernetes/unknown-kind.ts';
 
 /**
  * Which of two clusters looks after a management cluster: the bootstrap cluster that made it, or itself. A move that was
@@ -24,10 +24,7 @@ export async function findOwner(
 /** The Cluster object of Cluster API; undefined too where Cluster API is not. @throws SealiftError those of Cluster.get */
 export async function findClusterObject(name: string, on: Cluster | undefined): Promise<KubernetesObject | undefined> {
   const metadata = { name, namespace: CLUSTER_NAMESPACE };
-  return on?.get({ apiVersion: capiVersions.cluster, kind: 'Cluster', metadata }).catch((error: unknown) => {
-    if (isErrorType(error, 'KindUnknown')) return undefined;
-    throw error;
-  });
+  return on?.get({ apiVersion: capiVersions.cluster, kind: 'Cluster', metadata }).catch(undefinedIfUnknown);
 }
 
 export function isPaused({ spec }: KubernetesObject): boolean {

@@ -1,6 +1,5 @@
 import type { EksaClusterSpec, KubernetesObject, SpecObject } from '../../contracts/cluster-spec.ts';
 import type { ListedCluster } from '../../contracts/clusters.ts';
-import { isErrorType } from '../errors.ts';
 import { conditionText, type ClusterState } from '../kubernetes/cluster-state.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { readClusterState } from './await.ts';
@@ -9,6 +8,7 @@ import { keptClusters } from './read-kept-spec.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
 import type { SpecProvider } from './spec/read-documents.ts';
 import { roleOf } from './spec/role.ts';
+import { noneIfUnknown } from '../kubernetes/unknown-kind.ts';
 
 /**
  * The clusters that a management or bootstrap cluster looks after, by name: those that Cluster API has there, and those whose
@@ -17,10 +17,7 @@ import { roleOf } from './spec/role.ts';
  */
 export async function listClusters(on: Cluster, providers: readonly SpecProvider[]): Promise<ListedCluster[]> {
   const kind = { apiVersion: capiVersions.cluster, kind: 'Cluster' };
-  const listed = on.list(kind, { namespace: CLUSTER_NAMESPACE }).catch((error: unknown) => {
-    if (isErrorType(error, 'KindUnknown')) return [];
-    throw error;
-  });
+  const listed = on.list(kind, { namespace: CLUSTER_NAMESPACE }).catch(noneIfUnknown);
   const [made, kept] = await Promise.all([listed, keptClusters(on)]);
   const names = [...new Set([...made, ...kept].map(({ metadata }) => metadata.name))].sort();
   return Promise.all(

@@ -1,19 +1,20 @@
 import { stringify } from 'yaml';
 import type { ClusterSpec, EksaClusterSpec, KubernetesObject, SpecObject } from '../../contracts/cluster-spec.ts';
 import type { ObjectKey } from '../../contracts/provider-plugin.ts';
-import { isErrorType, SealiftError } from '../errors.ts';
+import { SealiftError } from '../errors.ts';
 import { describeObject } from '../kubernetes/cluster-access.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { specApiVersion } from './spec/common-schema.ts';
 import { isProblem } from './spec/findings.ts';
 import type { SpecProvider } from './spec/read-documents.ts';
 import { readClusterSpec } from './spec/read-spec.ts';
+import { noneIfUnknown, undefinedIfUnknown } from '../kubernetes/unknown-kind.ts';
 
 const clusterKind = { apiVersion: specApiVersion, kind: 'Cluster' };
 
 /** The Cluster documents that are kept on a management cluster, of all namespaces; none where no Sealift has been. */
 export async function keptClusters(on: Cluster): Promise<SpecObject<EksaClusterSpec>[]> {
-  return (await on.list(clusterKind).catch(noneOfUnknown)) as SpecObject<EksaClusterSpec>[];
+  return (await on.list(clusterKind).catch(noneIfUnknown)) as SpecObject<EksaClusterSpec>[];
 }
 
 /**
@@ -59,7 +60,7 @@ export async function keptDocuments(kept: SpecObject<EksaClusterSpec>, on: Clust
       metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
     };
     if (found.has(describeObject(key))) continue;
-    const object = await on.get(key).catch(undefinedOfUnknown);
+    const object = await on.get(key).catch(undefinedIfUnknown);
     if (object === undefined) continue;
     found.set(describeObject(key), { ...object, apiVersion: specApiVersion, kind });
     open.push(...referencesIn(object['spec']));
@@ -85,14 +86,4 @@ function referencesIn(value: unknown): { kind: string; name: string }[] {
 function withoutServerSide({ apiVersion, kind, metadata, spec }: KubernetesObject): object {
   const { name, namespace } = metadata;
   return { apiVersion, kind, metadata: { name, namespace }, spec: spec ?? {} };
-}
-
-function noneOfUnknown(error: unknown): KubernetesObject[] {
-  if (isErrorType(error, 'KindUnknown')) return [];
-  throw error;
-}
-
-function undefinedOfUnknown(error: unknown): undefined {
-  if (isErrorType(error, 'KindUnknown')) return undefined;
-  throw error;
 }

@@ -1,4 +1,4 @@
-import type { ClusterRole, ClusterSpec, KubernetesObject } from '../../contracts/cluster-spec.ts';
+import type { ClusterRole, ClusterSpec } from '../../contracts/cluster-spec.ts';
 import type { Finding } from '../../contracts/clusters.ts';
 import type { ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
 import { version } from '../../contracts/version.ts';
@@ -17,6 +17,7 @@ import { compareSpecs } from './spec/compare-specs.ts';
 import { readClusterSpec, withPositions } from './spec/read-spec.ts';
 import { minorsBetween } from './spec/syntax.ts';
 import { managementFindings, problem, refuseProblems } from './validate.ts';
+import { noneIfUnknown } from '../kubernetes/unknown-kind.ts';
 
 export interface UpgradeRequest {
   role: ClusterRole;
@@ -157,7 +158,7 @@ async function providerFindings(
   { keeper, context }: UpgradeRequest,
 ): Promise<Finding[]> {
   const inventory = { apiVersion: 'clusterctl.cluster.x-k8s.io/v1alpha3', kind: 'Provider' };
-  const installed = await keeper.list(inventory).catch(noneWhenUnknown);
+  const installed = await keeper.list(inventory).catch(noneIfUnknown);
   const there = new Map(installed.map((object) => [object.metadata.name, String(object['version'])]));
   return releasedProviders(release, provider.capi(spec, context).name).flatMap((wanted) => {
     const found = there.get(providerLabel(wanted));
@@ -190,7 +191,7 @@ async function pauseFindings({ name }: ClusterSpec, { owner, isMoving }: Upgrade
   const metadata = { name, namespace: CLUSTER_NAMESPACE };
   const cluster = await owner
     .get({ apiVersion: capiVersions.cluster, kind: 'Cluster', metadata })
-    .catch((error: unknown) => noneWhenUnknown(error)[0]);
+    .catch((error: unknown) => noneIfUnknown(error)[0]);
   if ((cluster?.['spec'] as { paused?: boolean } | undefined)?.paused !== true) return [];
   return [
     problem('management.paused', `Cluster ${CLUSTER_NAMESPACE}/${name}`, {
@@ -198,11 +199,6 @@ async function pauseFindings({ name }: ClusterSpec, { owner, isMoving }: Upgrade
       remedy: 'find out who paused it; when that is over, set spec.paused to false',
     }),
   ];
-}
-
-function noneWhenUnknown(error: unknown): KubernetesObject[] {
-  if (isErrorType(error, 'KindUnknown')) return [];
-  throw error;
 }
 
 function idOf({ id, subject, message }: Finding): string {

@@ -1,14 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterRole, ClusterSpec } from '../../contracts/cluster-spec.ts';
 import type { Finding } from '../../contracts/clusters.ts';
+import type { ErrorType } from '../../contracts/errors.ts';
 import type { ClusterOperation, ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
-import { isErrorType, SealiftError } from '../errors.ts';
+import { SealiftError } from '../errors.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { readLocal } from '../sources/read-local.ts';
 import { ItemsFailed } from '../transfer/failures.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
 import { isProblem } from './spec/findings.ts';
 import { readClusterSpec } from './spec/read-spec.ts';
+import { noneIfUnknown } from '../kubernetes/unknown-kind.ts';
 
 export interface ValidationRequest {
   operation: ClusterOperation;
@@ -48,11 +50,26 @@ export async function validateCluster(request: ValidationRequest): Promise<{ spe
   return { spec: spec!, warnings: all.filter(({ status }) => status === 'warning') };
 }
 
-/** @throws ItemsFailed with a ValidationFailed for each problem */
-export function refuseProblems(findings: readonly Finding[]): void {
+/** @throws ItemsFailed with an error for each problem */
+export function refuseProblems(
+  findings: readonly Finding[],
+  { type, operation }: { type: ErrorType; operation: string } = { type: 'ValidationFailed', operation: 'validate' },
+): void {
   const problems = findings.filter(isProblem);
   if (problems.length === 0) return;
-  throw new ItemsFailed(problems.map((finding) => ({ item: itemOf(finding), error: validationError(finding) })));
+  throw new ItemsFailed(
+    problems.map((finding) => {
+      const { position, subject, message, remedy } = finding;
+      const said =
+        position === undefined
+          ? ({ side: 'cluster', message } as const)
+          : ({ side: 'local', message: `${subject}: ${message}` } as const);
+      return {
+        item: itemOf(finding),
+        error: new SealiftError(type, { ...said, operation, subject: itemOf(finding), remedy }),
+      };
+    }),
+  );
 }
 
 /** What keeps a management cluster from doing an operation. @throws SealiftError those of a Cluster */
@@ -62,10 +79,7 @@ export async function managementFindings(
 ): Promise<Finding[]> {
   if (management === undefined) return [];
   const inventory = { apiVersion: 'clusterctl.cluster.x-k8s.io/v1alpha3', kind: 'Provider' };
-  const providers = await management.list(inventory).catch((error: unknown) => {
-    if (isErrorType(error, 'KindUnknown')) return [];
-    throw error;
-  });
+  const providers = await management.list(inventory).catch(noneIfUnknown);
   if (providers.length === 0) {
     // a management cluster that is being made has none yet
     if (spec.role === 'management' && operation === 'create') return [];
@@ -103,14 +117,4 @@ export function problem(id: string, subject: string, said: Pick<Finding, 'messag
 
 function itemOf({ subject, position }: Finding): string {
   return position === undefined ? subject : `${position.file}:${position.line}`;
-}
-
-function validationError(finding: Finding): SealiftError {
-  return new SealiftError('ValidationFailed', {
-    side: finding.position === undefined ? 'cluster' : 'local',
-    operation: 'validate',
-    subject: finding.position === undefined ? finding.subject : itemOf(finding),
-    message: finding.position === undefined ? finding.message : `${finding.subject}: ${finding.message}`,
-    remedy: finding.remedy,
-  });
 }

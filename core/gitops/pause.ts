@@ -1,6 +1,7 @@
 import type { KubernetesObject } from '../../contracts/cluster-spec.ts';
 import type { ClusterAccess, ObjectKey } from '../../contracts/provider-plugin.ts';
 import { isErrorType } from '../errors.ts';
+import { undefinedIfUnknown } from '../kubernetes/unknown-kind.ts';
 
 /**
  * How something is kept from being reconciled.
@@ -121,7 +122,7 @@ async function change(
   decide: (found: KubernetesObject) => Change | undefined,
 ): Promise<void> {
   for (let tries = 1; ; tries += 1) {
-    const found = await cluster.get(object).catch(unlessUnknown);
+    const found = await cluster.get(object).catch(undefinedIfUnknown);
     if (found === undefined) return;
     const wanted = decide(found);
     if (wanted === undefined) return;
@@ -133,9 +134,4 @@ async function change(
       if (!isErrorType(error, 'ObjectConflict') || tries === MAX_TRIES) throw error;
     }
   }
-}
-
-function unlessUnknown(error: unknown): undefined {
-  if (isErrorType(error, 'KindUnknown')) return undefined;
-  throw error;
 }
