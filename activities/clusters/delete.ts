@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { ClusterSpec } from '../../contracts/cluster-spec.ts';
 import type { ClusterOperationInput, ClusterPlace, DeletionSurvey } from '../../contracts/clusters.ts';
-import type { ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
 import { readClusterState } from '../../core/clusters/await.ts';
 import { refuseAlive, refuseLeftovers, refuseNeeded, resumeForDeletion } from '../../core/clusters/delete-checks.ts';
 import { readSpecToDelete, removeKeptSpec, withdrawSpec } from '../../core/clusters/delete-spec.ts';
@@ -32,7 +31,7 @@ export function deletionActivities(deps: ClusterDependencies, tools: ClusterTool
     /** Makes the bootstrap cluster the owner of a management cluster, which then is none any more. */
     handOver: ({ input }: Step) =>
       runActivity('hand over to bootstrap cluster', async (hooks) => {
-        const { provider, spec, context, workspace } = await settingOf(input, deps, tools, hooks);
+        const { provider, spec, context, workspace } = await tools.setting(input, hooks);
         await using self = await tools.clusterAt(input, 'self');
         await using bootstrap = await tools.clusterAt(input, 'bootstrap');
         if ((await findOwner(input.name, bootstrap, self)) === 'bootstrap') return;
@@ -45,7 +44,7 @@ export function deletionActivities(deps: ClusterDependencies, tools: ClusterTool
       }),
     deleteMachines: ({ input, on }: StepOn) =>
       runActivity('delete machines', async (hooks) => {
-        const { provider, spec, context, workspace } = await settingOf(input, deps, tools, hooks);
+        const { provider, spec, context, workspace } = await tools.setting(input, hooks);
         if (on === 'bootstrap') {
           // its machines go now: from here on nobody may ask it whether it owns itself
           await workspace.dropKubeconfig('self');
@@ -60,7 +59,7 @@ export function deletionActivities(deps: ClusterDependencies, tools: ClusterTool
     /** Asks the infrastructure whether anything is left of the cluster. */
     confirmDeleted: ({ input }: Step) =>
       runActivity('look for what is left', async (hooks) => {
-        const { provider, spec, context } = await settingOf(input, deps, tools, hooks);
+        const { provider, spec, context } = await tools.setting(input, hooks);
         await refuseLeftovers(provider, spec, context);
       }),
     /** Takes the specification out of git, and then off the management cluster, where git would bring it back. */
@@ -84,29 +83,6 @@ export function deletionActivities(deps: ClusterDependencies, tools: ClusterTool
     /** After a deletion that is given up: nothing stays paused, and a bootstrap cluster only where it knows of machines. */
     discardDelete: ({ input }: Step) =>
       runActivity('discard delete', (hooks) => settleBootstrap(input, deps, tools, hooks)),
-  };
-}
-
-interface Setting {
-  spec: ClusterSpec;
-  provider: ProviderPlugin;
-  context: ProviderContext;
-  workspace: ReturnType<ClusterDependencies['workspace']>;
-}
-
-async function settingOf(
-  input: ClusterOperationInput,
-  deps: ClusterDependencies,
-  tools: ClusterTools,
-  hooks: WorkHooks,
-): Promise<Setting> {
-  const workspace = deps.workspace(input);
-  const { spec } = await workspace.readValidated();
-  return {
-    spec,
-    provider: providerNamed(deps.providers, spec.provider),
-    context: tools.contextOf(input, hooks),
-    workspace,
   };
 }
 

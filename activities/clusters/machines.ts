@@ -7,14 +7,7 @@ import { machinesOf } from '../../core/clusters/spec/defaults.ts';
 import type { ClusterState } from '../../core/kubernetes/cluster-state.ts';
 import { runActivity } from '../lib/run.ts';
 import { moveManagement, settleBootstrap } from './settle.ts';
-import {
-  machineProgress,
-  providerNamed,
-  type ClusterDependencies,
-  type ClusterTools,
-  type Step,
-  type StepOn,
-} from './tools.ts';
+import { machineProgress, type ClusterDependencies, type ClusterTools, type Step, type StepOn } from './tools.ts';
 
 /** Steps that make a cluster's machines, and say who owns them. */
 export function machineActivities(deps: ClusterDependencies, tools: ClusterTools) {
@@ -30,16 +23,14 @@ export function machineActivities(deps: ClusterDependencies, tools: ClusterTools
     awaitCluster: ({ input, on }: StepOn) =>
       runActivity('wait for cluster', async (hooks) => {
         const { signal, report } = hooks;
-        const workspace = deps.workspace(input);
-        const { spec } = await workspace.readValidated();
+        const { spec, provider, context, workspace } = await tools.setting(input, hooks);
         await using cluster = await tools.clusterAt(input, on);
         const told = (state: ClusterState): void => report(machineProgress(state));
         const { timeouts } = input;
         await awaitCluster({ spec, machines: machinesOf(spec), timeouts, report: told, signal }, cluster);
         await workspace.writeKubeconfig('self', await kubeconfigOf(spec.name, cluster));
         await using made = await tools.clusterAt(input, 'self');
-        const provider = providerNamed(deps.providers, spec.provider);
-        await provider.postWorkload(spec, made, tools.contextOf(input, hooks));
+        await provider.postWorkload(spec, made, context);
       }),
     moveCluster: ({ input, from, to }: Step & { from: ClusterPlace; to: ClusterPlace }) =>
       runActivity('move cluster', (hooks) => moveManagement(input, { from, to }, tools, hooks)),

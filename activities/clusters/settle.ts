@@ -14,7 +14,7 @@ export async function moveManagement(
   tools: ClusterTools,
   hooks: WorkHooks,
 ): Promise<void> {
-  const { provider, spec, context, workspace } = await tools.making(input, hooks);
+  const { provider, spec, context, workspace } = await tools.setting(input, hooks);
   await using source = await tools.clusterAt(input, from);
   await using target = await tools.clusterAt(input, to);
   await provider.preMove(spec, source, context);

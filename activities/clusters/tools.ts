@@ -34,16 +34,21 @@ export interface Step {
 export type StepOn = Step & { on: ClusterPlace };
 
 /** What a step works with once a cluster was validated. */
-export interface Making extends ValidatedCluster {
+export interface Setting extends ValidatedCluster {
   provider: ProviderPlugin;
-  release: ClusterRelease;
   context: ProviderContext;
   workspace: ClusterWorkspace;
 }
 
+/** The same for a step that makes objects out of the bundle. */
+export interface Making extends Setting {
+  release: ClusterRelease;
+}
+
 export interface ClusterTools {
   contextOf(input: ClusterOperationInput, hooks: WorkHooks): ProviderContext;
-  /** @throws SealiftError ContentMissing, BundleCorrupt */
+  setting(input: ClusterOperationInput, hooks: WorkHooks): Promise<Setting>;
+  /** Opens the bundle. @throws SealiftError ContentMissing, BundleCorrupt */
   making(input: ClusterOperationInput, hooks: WorkHooks): Promise<Making>;
   clusterAt(input: ClusterOperationInput, place: ClusterPlace): Promise<Cluster>;
   moveRequest(workspace: ClusterWorkspace, move: Move, hooks: WorkHooks): Promise<MoveRequest>;
@@ -67,15 +72,18 @@ export function createClusterTools(deps: ClusterDependencies): ClusterTools {
     alive: aliveOf(hooks),
     warn: () => undefined,
   });
+  const setting: ClusterTools['setting'] = async (input, hooks) => {
+    const workspace = deps.workspace(input);
+    const validated = await workspace.readValidated();
+    const provider = providerNamed(deps.providers, validated.spec.provider);
+    return { ...validated, provider, context: contextOf(input, hooks), workspace };
+  };
   return {
     contextOf,
+    setting,
     async making(input, hooks) {
-      const workspace = deps.workspace(input);
-      const validated = await workspace.readValidated();
-      const provider = providerNamed(deps.providers, validated.spec.provider);
-      const context = contextOf(input, hooks);
-      const release = await releaseOf(input, validated, provider, context);
-      return { ...validated, provider, context, workspace, release };
+      const known = await setting(input, hooks);
+      return { ...known, release: await releaseOf(input, known, known.provider, known.context) };
     },
     clusterAt: (input, place) =>
       openCluster(place === 'management' ? input.kubeconfig! : deps.workspace(input).kubeconfig(place)),

@@ -33,9 +33,9 @@ export function upgradeActivities(deps: ClusterDependencies, tools: ClusterTools
       }),
     updateSecrets: ({ input, on }: StepOn) =>
       runActivity('update secrets', async (hooks) => {
-        const making = await tools.making(input, hooks);
+        const setting = await tools.setting(input, hooks);
         await using cluster = await tools.clusterAt(input, on);
-        await applySecrets(making, cluster, hooks.signal);
+        await applySecrets(setting, cluster, hooks.signal);
       }),
     upgradeNeeded: ({ input, survey }: Step & { survey: UpgradeSurvey }) =>
       runActivity('compare', async (hooks) => {
@@ -121,7 +121,7 @@ async function bringHome(
 ): Promise<ClusterPlace | 'nobody'> {
   const workspace = deps.workspace(input);
   if ((await workspace.findKubeconfig('bootstrap')) === undefined) return 'self';
-  const { provider, spec, context } = await tools.making(input, hooks);
+  const { provider, spec, context } = await tools.setting(input, hooks);
   const driver = deps.bootstrap(input, provider.capi(spec, context));
   await workspace.writeKubeconfig('bootstrap', await driver.ensure());
   await using bootstrap = await tools.clusterAt(input, 'bootstrap');

@@ -27,8 +27,11 @@ export async function applyCluster(making: ClusterMaking, on: Cluster, signal: A
 }
 
 /** Brings the credentials of now onto a management or bootstrap cluster. May be repeated. @throws SealiftError as applyCluster */
-export async function applySecrets(making: ClusterMaking, on: Cluster, signal: AbortSignal): Promise<void> {
-  const { spec, provider, context } = making;
+export async function applySecrets(
+  { spec, provider, context }: Omit<ClusterMaking, 'release'>,
+  on: Cluster,
+  signal: AbortSignal,
+): Promise<void> {
   const namespace: KubernetesObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: CLUSTER_NAMESPACE } };
   const credentials = await provider.credentials(spec, context);
   await on.applyAll([namespace, ...credentials, ...registrySecret(spec, context)], { signal });
