@@ -5,6 +5,7 @@ import { fluxObjects, pauseAll, requestReconcile, resumeAll, type Pausable } fro
 import { openCluster } from '../core/kubernetes/cluster-access.ts';
 import type { Cluster } from '../core/kubernetes/cluster.ts';
 import { kubeApiserverUnavailable, startKubeApiserver, type KubeApiserver } from './helpers/kube-apiserver.ts';
+import { looseDefinition } from './helpers/loose-definition.ts';
 
 const why = await kubeApiserverUnavailable();
 if (why !== undefined) console.warn(`nothing is paused on a real API server: ${why}`);
@@ -32,22 +33,6 @@ describe('where the files of a cluster are', () => {
   });
 });
 
-function definition(kind: string, group: string, version: string): KubernetesObject {
-  const plural = kind === 'GitRepository' ? 'gitrepositories' : `${kind.toLowerCase()}s`;
-  const openAPIV3Schema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
-  return {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: `${plural}.${group}` },
-    spec: {
-      group,
-      names: { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List` },
-      scope: 'Namespaced',
-      versions: [{ name: version, served: true, storage: true, schema: { openAPIV3Schema } }],
-    },
-  };
-}
-
 describe.skipIf(why !== undefined)('pausing and resuming on a real API server', () => {
   let api: KubeApiserver;
   let cluster: Cluster;
@@ -73,9 +58,9 @@ describe.skipIf(why !== undefined)('pausing and resuming on a real API server', 
     cluster = await openCluster(api.kubeconfig);
     expect(await fluxObjects(cluster, 'flux-system')).toEqual([]);
     await cluster.applyAll([
-      definition('Kustomization', 'kustomize.toolkit.fluxcd.io', 'v1'),
-      definition('GitRepository', 'source.toolkit.fluxcd.io', 'v1beta2'),
-      definition('Cluster', 'anywhere.eks.amazonaws.com', 'v1alpha1'),
+      looseDefinition({ apiVersion: 'kustomize.toolkit.fluxcd.io/v1', kind: 'Kustomization' }, 'kustomizations'),
+      looseDefinition({ apiVersion: 'source.toolkit.fluxcd.io/v1beta2', kind: 'GitRepository' }, 'gitrepositories'),
+      looseDefinition({ apiVersion: 'anywhere.eks.amazonaws.com/v1alpha1', kind: 'Cluster' }, 'clusters'),
     ]);
   });
   beforeEach(async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ClusterSpec, KubernetesObject } from '../../../contracts/cluster-spec.ts';
+import type { ClusterSpec } from '../../../contracts/cluster-spec.ts';
 import type { ProviderContext } from '../../../contracts/provider-plugin.ts';
 import { openCluster } from '../../../core/kubernetes/cluster-access.ts';
 import type { Cluster } from '../../../core/kubernetes/cluster.ts';
@@ -10,6 +10,7 @@ import {
   startKubeApiserver,
   type KubeApiserver,
 } from '../../../test/helpers/kube-apiserver.ts';
+import { looseDefinition } from '../../../test/helpers/loose-definition.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../../test/helpers/paths.ts';
 import { freePort } from '../../../test/helpers/processes.ts';
 import { hasBmcEmulators } from '../../../test/lab/bmc-emulators.ts';
@@ -52,9 +53,9 @@ describe.skipIf(unavailable !== undefined)('hardware on a cluster', () => {
 
     beforeAll(async () => {
       await cluster.applyAll([
-        definition('hardware', hardwareKind),
-        definition('machines', bmcMachineKind),
-        definition('tinkerbellmachines', machineKind),
+        looseDefinition(hardwareKind, 'hardware'),
+        looseDefinition(bmcMachineKind, 'machines'),
+        looseDefinition(machineKind, 'tinkerbellmachines'),
       ]);
     });
     beforeEach(async () => {
@@ -170,21 +171,4 @@ function hardware(name: string) {
 
 function bmcMachine(name: string) {
   return { ...bmcMachineKind, metadata: { name: `bmc-${name}`, namespace } };
-}
-
-/** A definition that lets everything pass. */
-function definition(plural: string, { apiVersion, kind }: { apiVersion: string; kind: string }): KubernetesObject {
-  const [group, name] = apiVersion.split('/');
-  const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } };
-  return {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: `${plural}.${group}` },
-    spec: {
-      group,
-      names: { plural, singular: kind.toLowerCase(), kind, listKind: `${kind}List` },
-      scope: 'Namespaced',
-      versions: [{ name, served: true, storage: true, schema, subresources: { status: {} } }],
-    },
-  };
 }
