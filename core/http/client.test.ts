@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { generateCertificates } from '../../test/helpers/certificates.ts';
-import { freePort } from '../../test/helpers/processes.ts';
+import { freePort } from '../server/free-port.ts';
 import { temporaryFolder } from '../../test/helpers/paths.ts';
 import type { SealiftError } from '../errors.ts';
 import { createHttpClient, type HttpRequest, type HttpResponse } from './client.ts';

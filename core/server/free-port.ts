@@ -1,14 +1,23 @@
+import { randomInt } from 'node:crypto';
 import { createServer, connect } from 'node:net';
 
-/** A port on 127.0.0.1 that nothing listens on: the preferred one if it is free, else one the system picks. */
+/**
+ * Below the ports that systems lend to whoever connects (32768 and up on Linux, 49152 and up elsewhere): a server that has ended
+ * can have its port again. Out of the lent ones, it could be held meanwhile by any connection, even by one of those who still
+ * try to reach the server.
+ */
+const FIRST_PORT = 11_000;
+const PAST_LAST_PORT = 20_000;
+const MAX_TRIES = 100;
+
+/** A port on 127.0.0.1 that nothing listens on: the preferred one if it is free, else any that lasts for a restart. */
 export async function freePort(preferred?: number): Promise<number> {
-  if (preferred !== undefined) {
-    const port = await tryListen(preferred);
-    if (port !== undefined) return port;
+  if (preferred !== undefined && (await isFree(preferred))) return preferred;
+  for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
+    const port = randomInt(FIRST_PORT, PAST_LAST_PORT);
+    if (await isFree(port)) return port;
   }
-  const port = await tryListen(0);
-  if (port === undefined) throw new Error('no free port on 127.0.0.1');
-  return port;
+  throw new Error(`no free port on 127.0.0.1 between ${FIRST_PORT} and ${PAST_LAST_PORT}`);
 }
 
 /** Whether something accepts connections there within `timeoutMs` milliseconds. */
@@ -25,13 +34,10 @@ export function acceptsConnections(port: number, timeoutMs = 1000): Promise<bool
   });
 }
 
-function tryListen(port: number): Promise<number | undefined> {
+function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(undefined));
-    server.listen({ host: '127.0.0.1', port }, () => {
-      const address = server.address();
-      server.close(() => resolve(address !== null && typeof address === 'object' ? address.port : undefined));
-    });
+    server.once('error', () => resolve(false));
+    server.listen({ host: '127.0.0.1', port }, () => server.close(() => resolve(true)));
   });
 }

@@ -1,9 +1,9 @@
 import { connect } from 'node:net';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { acceptsConnections } from '../../core/server/free-port.ts';
+import { acceptsConnections, freePort } from '../../core/server/free-port.ts';
 import { requireTool } from '../helpers/paths.ts';
-import { freePort, startProcess, type RunningProcess } from '../helpers/processes.ts';
+import { startProcess, type RunningProcess } from '../helpers/processes.ts';
 
 /** The cloud that all management clusters of a lab make their machines in (tools/cluster-api/in-memory-infrastructure). */
 export interface InMemoryCloud {
@@ -15,7 +15,7 @@ export interface InMemoryCloud {
 }
 
 const CLUSTERS = 40;
-/** Below the ports that Linux gives to those who ask for any. */
+/** Beside those of core/server/free-port.ts, for the same reason below the ports that Linux lends. */
 const FIRST_PORT = 20_000;
 const BLOCKS = 250;
 

@@ -12,7 +12,7 @@ import {
 } from '../../../test/helpers/kube-apiserver.ts';
 import { looseDefinition } from '../../../test/helpers/loose-definition.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../../test/helpers/paths.ts';
-import { freePort } from '../../../test/helpers/processes.ts';
+import { freePort } from '../../../core/server/free-port.ts';
 import { hasBmcEmulators } from '../../../test/lab/bmc-emulators.ts';
 import { startRedfish } from '../../../test/lab/redfish.ts';
 import { defaultPorts } from './bmc/contact.ts';
