@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -71,11 +72,26 @@ describe('a control plane of plain processes', () => {
     const before = await pids();
     process.kill(before[0]!, 'SIGKILL');
     process.kill(before[1]!, 'SIGKILL');
-    await expect.poll(() => findControlPlane(folder)).toBeUndefined();
+    await expect.poll(pids, { timeout: 10_000 }).toEqual([undefined, undefined, expect.any(Number)]);
     expect(await ensureControlPlane(options())).toEqual(plane);
     expect(await hasMarker(plane, 'kept')).toBe(true);
     const after = await pids();
     expect([after[0] === before[0], after[1] === before[1]]).toEqual([false, false]);
+  });
+
+  it('tells the others when etcd cannot have its port again', async () => {
+    const plane = (await findControlPlane(folder))!;
+    const [etcd] = await pids();
+    process.kill(etcd!, 'SIGKILL');
+    await expect.poll(async () => (await pids())[0], { timeout: 10_000 }).toBeUndefined();
+    const { etcd: port } = JSON.parse(await readFile(join(folder, 'control-plane.json'), 'utf8')) as { etcd: number };
+    const intruder = createServer().listen(port, '127.0.0.1');
+    try {
+      expect(await ensureControlPlane(options())).toEqual(plane);
+      expect(await hasMarker(plane, 'kept')).toBe(true);
+    } finally {
+      intruder.close();
+    }
   });
 
   it('says what a program said that ends at once', async () => {

@@ -12,7 +12,15 @@ import {
   type ControlPlaneLayout,
   type ControlPlanePorts,
 } from './control-plane-programs.ts';
-import { daemonLives, lastLogLine, startDaemon, stopDaemon, type Daemon, type DaemonStart } from './daemon.ts';
+import {
+  daemonLives,
+  lastLogLine,
+  startDaemon,
+  stopDaemon,
+  untilDaemonReady,
+  type Daemon,
+  type DaemonStart,
+} from './daemon.ts';
 import { withFolderLock } from './folder-lock.ts';
 import { writeKubeconfig } from './kubeconfig-file.ts';
 
@@ -90,8 +98,18 @@ export async function stopControlPlane(folder: string, { remove = false } = {}):
 async function ensureProgram(program: Program, options: ControlPlaneOptions): Promise<void> {
   const { folder, findBinary, durable = true } = options;
   const daemon: Daemon = { name: program, folder };
-  if (await daemonLives(daemon)) return;
   const command = await findBinary(program);
+  if (await daemonLives(daemon)) {
+    const start = await startOf(daemon, command, { folder, ports: (await readPorts(folder))!, durable });
+    // one that was killed may be found still ending: only what answers is kept
+    if (
+      await untilDaemonReady(start).then(
+        () => true,
+        () => false,
+      )
+    )
+      return;
+  }
   for (let attempt = 1; ; attempt += 1) {
     const ports = await portsFor(program, folder);
     const start = await startOf(daemon, command, { folder, ports, durable });
@@ -132,7 +150,11 @@ async function portsFor(program: Program, folder: string): Promise<ControlPlaneP
   };
   const found = { ...ports };
   for (const name of wanted[program]) found[name] = await freePort(ports[name]);
-  await writePorts(folder, found);
+  if (wanted[program].some((name) => found[name] !== ports[name])) {
+    // those that come after it were told the old port
+    for (const later of programs.slice(programs.indexOf(program) + 1)) await stopDaemon({ name: later, folder });
+    await writePorts(folder, found);
+  }
   return found;
 }
 

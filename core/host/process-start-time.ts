@@ -10,7 +10,7 @@ const run = promisify(execFile);
  * On Linux field 22 of `/proc/<pid>/stat` (clock ticks since boot, proc(5)) joined with the boot id; elsewhere what
  * `ps -o lstart=` says.
  *
- * @returns undefined when no such process lives (a zombie does not)
+ * @returns undefined when no such process lives; a zombie does not, once all its threads have given back what they held
  */
 export async function processStartTime(pid: number): Promise<string | undefined> {
   const boot = await bootId();
@@ -38,7 +38,8 @@ async function startTimeByProc(pid: number, bootId: string): Promise<string | un
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
     // the command name in parentheses may hold spaces and parentheses: fields are counted from the last one
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
+    // killed, the first thread is a zombie while others may still hold ports and files: proc(5), field 20 counts them
+    if ((fields[0] === 'Z' && Number(fields[17]) <= 1) || fields[0] === 'X') return undefined;
     return fields[19] === undefined ? undefined : `${bootId}.${fields[19]}`;
   } catch (error) {
     if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ESRCH') return undefined;
