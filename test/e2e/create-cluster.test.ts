@@ -1,57 +1,31 @@
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCluster } from '../../core/kubernetes/cluster-access.ts';
-import { inMemory } from '../../plugins/providers/in-memory/index.ts';
 import { parseOutput } from '../helpers/output-schema.ts';
-import { createSealiftHome, runSealift, type SealiftHome, type SealiftResult } from '../helpers/sealift.ts';
-import { startTemporal, type TestTemporal } from '../helpers/temporal.ts';
-import { serveClusterRelease } from '../lab/cluster-release.ts';
-import { labUnavailable, startLab, type Lab } from '../lab/lab.ts';
-import { runsLong, whyNot } from '../lab/long.ts';
+import { runSealift, type SealiftResult } from '../helpers/sealift.ts';
+import { managedBy, startClusterGround, type ClusterGround } from '../lab/cluster-ground.ts';
+import { whyNotLong } from '../lab/long.ts';
 import type { ManagementCluster } from '../lab/management-cluster.ts';
 
-const unavailable = await labUnavailable();
 const namespace = 'eksa-system';
 const minutes = 60_000;
 
-describe.skipIf(unavailable !== undefined || !runsLong)(`create cluster${unavailable ?? whyNot}`, () => {
-  let lab: Lab;
-  let temporal: TestTemporal;
-  let home: SealiftHome;
+describe.skipIf(whyNotLong !== undefined)(`create cluster ${whyNotLong ?? ''}`, () => {
+  let ground: ClusterGround;
   let management: ManagementCluster;
-  let bundle: string;
 
   beforeAll(async () => {
-    [lab, temporal] = await Promise.all([startLab(), startTemporal()]);
-    home = await createSealiftHome({ ...temporal.env, IN_MEMORY_CLOUD: lab.cloud.socket });
-    bundle = join(home.path, 'artifacts.tar');
-    await using release = await serveClusterRelease();
-    const exported = await runSealift(
-      ['export', 'artifacts', '--source', 'eks-anywhere', '-f', release.manifest, '-o', bundle, ...release.pullFrom],
-      { home },
-    );
-    expect(exported).toMatchObject({ code: 0 });
-    management = await lab.startManagementCluster('mgmt');
+    ground = await startClusterGround();
+    management = await ground.lab.startManagementCluster('mgmt');
   }, 5 * minutes);
-  afterAll(async () => {
-    await home.remove();
-    await lab.stop();
-    await temporal.stop();
-  });
+  afterAll(() => ground[Symbol.asyncDispose]());
 
-  const specification = async (name: string, edit: (text: string) => string = String): Promise<string> => {
-    const file = join(home.path, `${name}.yaml`);
-    await writeFile(file, edit(inMemory.specTemplate(name)));
-    return file;
-  };
-  const workloadOf = (manager: string) => (text: string) =>
-    text.replace(/(managementCluster:\n +name: ).*/, `$1${manager}`);
   const create = (file: string, ...options: string[]): Promise<SealiftResult> =>
-    runSealift(['create', 'cluster', '-f', file, '--bundle', bundle, '--output-format', 'json', ...options], { home });
+    ground.sealift('create', 'cluster', '-f', file, '--bundle', ground.bundle, ...options);
 
   it('says what would be done, and does nothing', async () => {
-    const { code, stdout } = await create(await specification('plan'), '--dry-run');
+    const { code, stdout } = await create(await ground.specification('plan'), '--dry-run');
     expect(code).toBe(0);
     const plan = parseOutput('cluster-plan', stdout);
     expect(plan).toMatchObject({ role: 'management' });
@@ -59,9 +33,11 @@ describe.skipIf(unavailable !== undefined || !runsLong)(`create cluster${unavail
   });
 
   it('says all that is wrong with a specification at once, and starts nothing', async () => {
-    const file = await specification('bad', (text) =>
-      text.replace('count: 1', 'count: 2').replace('192.168.0.0/16', '192.168.0.0').replace('cilium: {}', 'clium: {}'),
-    );
+    const file = await ground.specification('bad', [
+      ['count: 1', 'count: 2'],
+      ['192.168.0.0/16', '192.168.0.0'],
+      ['cilium: {}', 'clium: {}'],
+    ]);
     const { code, stdout } = await create(file);
     expect(code).toBe(2);
     const { problems } = JSON.parse(stdout) as { problems: { subject: string }[] };
@@ -70,7 +46,7 @@ describe.skipIf(unavailable !== undefined || !runsLong)(`create cluster${unavail
   });
 
   it('makes a workload cluster by its management cluster', { timeout: 5 * minutes }, async () => {
-    const file = await specification('one', workloadOf('mgmt'));
+    const file = await ground.specification('one', [managedBy('mgmt')]);
     const { code, stdout } = await create(file, '--kubeconfig', management.kubeconfig);
     expect(code).toBe(0);
     const result = parseOutput('create-cluster', stdout) as {
@@ -94,7 +70,7 @@ describe.skipIf(unavailable !== undefined || !runsLong)(`create cluster${unavail
   });
 
   it('refuses a name that is in use', { timeout: minutes }, async () => {
-    const file = await specification('one', (text) => workloadOf('mgmt')(text).replace('count: 1', 'count: 3'));
+    const file = await ground.specification('one', [managedBy('mgmt'), ['count: 1', 'count: 3']]);
     const { code, stdout } = await create(file, '--kubeconfig', management.kubeconfig, '--on-failure', 'fail');
     expect(code).toBe(5);
     expect(stdout).toContain('there is a cluster of that name');
@@ -104,8 +80,9 @@ describe.skipIf(unavailable !== undefined || !runsLong)(`create cluster${unavail
     'makes a management cluster from nothing, killed -9 in the move, which then owns itself',
     { timeout: 8 * minutes },
     async () => {
-      const file = await specification('two');
-      await lab.expectManagementCluster({ namespace, name: 'two' });
+      const { home, bundle } = ground;
+      const file = await ground.specification('two');
+      await ground.lab.expectManagementCluster({ namespace, name: 'two' });
       const record = join(home.state, 'clusters', 'two', 'move-bootstrap-self', 'move.json');
       const moving = async (): Promise<boolean> =>
         (await readFile(record, 'utf8').catch(() => '')).includes('"stage":"moving"');

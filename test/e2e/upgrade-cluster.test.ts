@@ -1,22 +1,25 @@
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { KubernetesObject } from '../../contracts/cluster-spec.ts';
 import { openCluster } from '../../core/kubernetes/cluster-access.ts';
 import type { Cluster } from '../../core/kubernetes/cluster.ts';
-import { inMemory } from '../../plugins/providers/in-memory/index.ts';
 import { bareRepository, type BareRepository } from '../helpers/git-servers.ts';
 import { parseOutput } from '../helpers/output-schema.ts';
-import { createSealiftHome, runSealift, type SealiftHome, type SealiftResult } from '../helpers/sealift.ts';
-import { startTemporal, type TestTemporal } from '../helpers/temporal.ts';
-import { serveClusterRelease } from '../lab/cluster-release.ts';
+import { runSealift, type SealiftResult } from '../helpers/sealift.ts';
+import {
+  keptInGit,
+  managedBy,
+  ofVersion,
+  startClusterGround,
+  type ClusterGround,
+  type SpecificationChange,
+} from '../lab/cluster-ground.ts';
 import { fluxDefinitions } from '../lab/flux.ts';
-import { labUnavailable, startLab, type Lab } from '../lab/lab.ts';
-import { runsLong, whyNot } from '../lab/long.ts';
+import { whyNotLong } from '../lab/long.ts';
 import type { ManagementCluster } from '../lab/management-cluster.ts';
 
-const unavailable = await labUnavailable();
 const namespace = 'eksa-system';
 const minutes = 60_000;
 const PAUSED = 'anywhere.eks.amazonaws.com/paused';
@@ -24,45 +27,20 @@ const capi = 'cluster.x-k8s.io/v1beta2';
 const kustomization = { apiVersion: 'kustomize.toolkit.fluxcd.io/v1', kind: 'Kustomization' };
 const kept = { apiVersion: 'anywhere.eks.amazonaws.com/v1alpha1', kind: 'Cluster' };
 
-describe.skipIf(unavailable !== undefined || !runsLong)(`upgrade cluster${unavailable ?? whyNot}`, () => {
-  let lab: Lab;
-  let temporal: TestTemporal;
-  let home: SealiftHome;
+describe.skipIf(whyNotLong !== undefined)(`upgrade cluster ${whyNotLong ?? ''}`, () => {
+  let ground: ClusterGround;
   let management: ManagementCluster;
   let repository: BareRepository;
-  let bundle: string;
 
   beforeAll(async () => {
-    [lab, temporal] = await Promise.all([startLab(), startTemporal()]);
-    home = await createSealiftHome({ ...temporal.env, IN_MEMORY_CLOUD: lab.cloud.socket });
-    bundle = join(home.path, 'artifacts.tar');
-    repository = await bareRepository(join(home.path, 'clusters.git'));
-    await using release = await serveClusterRelease();
-    const exported = await runSealift(
-      ['export', 'artifacts', '--source', 'eks-anywhere', '-f', release.manifest, '-o', bundle, ...release.pullFrom],
-      { home },
-    );
-    expect(exported).toMatchObject({ code: 0 });
-    management = await lab.startManagementCluster('mgmt');
+    ground = await startClusterGround();
+    repository = await bareRepository(join(ground.home.path, 'clusters.git'));
+    management = await ground.lab.startManagementCluster('mgmt');
   }, 5 * minutes);
-  afterAll(async () => {
-    await home.remove();
-    await lab.stop();
-    await temporal.stop();
-  });
+  afterAll(() => ground[Symbol.asyncDispose]());
 
-  /** Writes a specification. @param changes texts in it, and what takes their place */
-  const specification = async (name: string, changes: readonly (readonly [string | RegExp, string])[]) => {
-    const file = join(home.path, `${name}.yaml`);
-    const text = changes.reduce((all, [from, to]) => {
-      if (all.search(from) === -1) throw new Error(`the specification has no ${String(from)}`);
-      return all.replace(from, to);
-    }, inMemory.specTemplate(name));
-    await writeFile(file, text);
-    return file;
-  };
   const sealift = (words: string[], file: string, ...options: string[]): Promise<SealiftResult> =>
-    runSealift([...words, '-f', file, '--bundle', bundle, '--output-format', 'json', ...options], { home });
+    ground.sealift(...words, '-f', file, '--bundle', ground.bundle, ...options);
   const succeed = async (words: string[], file: string, ...options: string[]): Promise<Record<string, unknown>> => {
     const { code, stdout, stderr } = await sealift(words, file, ...options);
     expect({ code, stderr: code === 0 ? '' : stderr + stdout }).toEqual({ code: 0, stderr: '' });
@@ -78,30 +56,15 @@ describe.skipIf(unavailable !== undefined || !runsLong)(`upgrade cluster${unavai
     return succeed(['upgrade', 'cluster'], file, ...options);
   };
   const killed = async (when: () => Promise<boolean>, file: string, ...options: string[]): Promise<void> => {
-    const command = ['upgrade', 'cluster', '-f', file, '--bundle', bundle, ...options];
-    expect((await runSealift(command, { home, kill: { when } })).killed).toBe(true);
+    const command = ['upgrade', 'cluster', '-f', file, '--bundle', ground.bundle, ...options];
+    expect((await runSealift(command, { home: ground.home, kill: { when } })).killed).toBe(true);
   };
 
   describe('of a workload cluster', { timeout: 6 * minutes }, () => {
-    const version = (minor: string) => [/kubernetesVersion: .*/, `kubernetesVersion: "${minor}"`] as const;
-    const managed = [/(managementCluster:\n +name: ).*/, '$1mgmt'] as const;
-    const inGit = (): readonly [RegExp, string] => [
-      /$/,
-      `---
-apiVersion: anywhere.eks.amazonaws.com/v1alpha1
-kind: FluxConfig
-metadata:
-  name: flux
-spec:
-  branch: main
-  clusterConfigPath: clusters/mgmt
-  git:
-    repositoryUrl: file://${repository.path}
-`,
-    ];
-    const withGit = [/datacenterRef:/, 'gitOpsRef:\n    kind: FluxConfig\n    name: flux\n  datacenterRef:'] as const;
-    const spec = (minor: string, ...more: (readonly [string | RegExp, string])[]): Promise<string> =>
-      specification('one', [version(minor), managed, withGit, inGit(), ...more]);
+    const spec = (minor: string, ...more: SpecificationChange[]): Promise<string> => {
+      const inGit = keptInGit(repository.path, 'clusters/mgmt');
+      return ground.specification('one', [ofVersion(minor), managedBy('mgmt'), ...inGit, ...more]);
+    };
     const twoWorkers = [/(md-0\n +count:) 1/, '$1 2'] as const;
     let mgmt: string[];
 
@@ -147,8 +110,8 @@ spec:
         scales: [{ subject: 'worker group md-0', from: 1, to: 2 }],
       });
       const { stdout } = await runSealift(
-        ['upgrade', 'plan', 'cluster', '-f', await spec('1.34'), '--bundle', bundle, ...mgmt],
-        { home },
+        ['upgrade', 'plan', 'cluster', '-f', await spec('1.34'), '--bundle', ground.bundle, ...mgmt],
+        { home: ground.home },
       );
       expect(stdout).toBe('Nothing to upgrade in workload cluster one (in-memory, Kubernetes v1.34.6)\n');
     });
@@ -190,13 +153,13 @@ spec:
   });
 
   describe('of a management cluster', { timeout: 8 * minutes }, () => {
-    const spec = (minor: string, ...more: (readonly [string | RegExp, string])[]): Promise<string> =>
-      specification('two', [[/kubernetesVersion: .*/, `kubernetesVersion: "${minor}"`], ...more]);
+    const spec = (minor: string, ...more: SpecificationChange[]): Promise<string> =>
+      ground.specification('two', [ofVersion(minor), ...more]);
     const throughBootstrap = [/spec: \{\}/, 'spec:\n  upgradeThroughBootstrap: true'] as const;
     let kubeconfig: string;
 
     beforeAll(async () => {
-      await lab.expectManagementCluster({ namespace, name: 'two' });
+      await ground.lab.expectManagementCluster({ namespace, name: 'two' });
       ({ kubeconfig } = (await succeed(['create', 'cluster'], await spec('1.34'))) as { kubeconfig: string });
     }, 6 * minutes);
 
@@ -216,6 +179,7 @@ spec:
       'is done by a bootstrap cluster where the provider needs it, killed -9 in the move, cancelled, gone on with';
     it(bootstrapped, async () => {
       const file = await spec('1.36', throughBootstrap);
+      const { home } = ground;
       const state = join(home.state, 'clusters', 'two');
       const record = join(state, 'move-self-bootstrap', 'move.json');
       await killed(async () => (await readFile(record, 'utf8').catch(() => '')).includes('"stage":"moving"'), file);

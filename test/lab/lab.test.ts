@@ -9,8 +9,8 @@ import { daemonPid } from '../../core/bootstrap/daemon.ts';
 import { openCluster } from '../../core/kubernetes/cluster-access.ts';
 import { waitFor } from '../../core/kubernetes/wait.ts';
 import { projectRoot } from '../helpers/paths.ts';
-import { labUnavailable, startLab, type Lab } from './lab.ts';
-import { runsLong, whyNot } from './long.ts';
+import { startLab, type Lab } from './lab.ts';
+import { whyNotLong } from './long.ts';
 import {
   controlPlaneFolder,
   labClusterctl,
@@ -20,14 +20,13 @@ import {
 } from './management-cluster.ts';
 import { plainCluster } from './plain-cluster.ts';
 
-const unavailable = await labUnavailable();
 const one = { namespace: 'lab', name: 'one' };
 /** its API server is a real one from the beginning */
 const two = { namespace: 'lab', name: 'two' };
 const clusterKind = { apiVersion: 'cluster.x-k8s.io/v1beta2', kind: 'Cluster' };
 const machineKind = { ...clusterKind, kind: 'Machine' };
 
-describe.skipIf(unavailable !== undefined || !runsLong)(`a lab of real parts ${unavailable ?? whyNot}`, () => {
+describe.skipIf(whyNotLong !== undefined)(`a lab of real parts ${whyNotLong ?? ''}`, () => {
   let lab: Lab;
   let bootstrap: ManagementCluster;
   let place: ApiServerPlace;
