@@ -32,6 +32,8 @@ type cloud struct {
 	machines   inmemoryruntime.Manager
 	apiServers *inmemoryserver.WorkloadClustersMux
 	gates      sync.Once
+	// of clusters whose endpoint their specification chooses
+	endpoints endpoints
 }
 
 func runCloud(ctx context.Context, arguments []string) error {
@@ -112,11 +114,18 @@ func (c *cloud) serve(ctx context.Context, connection net.Conn) {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	})
-	manager, err := newManager(ctx, settings, c)
+	manager, err := managerFor(ctx, settings, c)
 	if err == nil {
 		err = manager.Start(ctx)
 	}
 	if err != nil {
 		fmt.Fprint(connection, err)
 	}
+}
+
+func managerFor(ctx context.Context, settings managerSettings, world *cloud) (ctrl.Manager, error) {
+	if settings.Boots {
+		return newBootManager(settings, world)
+	}
+	return newManager(ctx, settings, world)
 }

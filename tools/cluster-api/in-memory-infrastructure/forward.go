@@ -54,6 +54,10 @@ func forwardToRealServers(apiServers *inmemoryserver.WorkloadClustersMux, folder
 }
 
 func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// clusters are told apart by port, and one that came through an endpoint (endpoints.go) names another
+	if arrived, known := r.Context().Value(http.LocalAddrContextKey).(net.Addr); known {
+		r.Host = arrived.String()
+	}
 	if !onlyImitated(r) {
 		real, err := f.proxyOf(r.Host)
 		if err != nil {

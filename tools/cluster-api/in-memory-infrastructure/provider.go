@@ -19,6 +19,8 @@ type managerSettings struct {
 	WebhookPort        int
 	WebhookCertDir     string
 	FeatureGates       string
+	// instead of the provider's controllers: see boot.go
+	Boots bool
 }
 
 // runProvider asks the cloud to run the controllers, and waits: until it is told to end, or the cloud is gone.
@@ -35,6 +37,21 @@ func runProvider(ctx context.Context, arguments []string) error {
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
+	return runInCloud(ctx, settings)
+}
+
+// runBoot boots the machines that other providers make for a management cluster.
+func runBoot(ctx context.Context, arguments []string) error {
+	settings := managerSettings{Boots: true}
+	flags := flag.NewFlagSet("boot", flag.ContinueOnError)
+	flags.StringVar(&settings.Kubeconfig, "kubeconfig", "", "of the management cluster, absolute")
+	if err := flags.Parse(arguments); err != nil {
+		return err
+	}
+	return runInCloud(ctx, settings)
+}
+
+func runInCloud(ctx context.Context, settings managerSettings) error {
 	connection, err := net.Dial("unix", os.Getenv("IN_MEMORY_CLOUD"))
 	if err != nil {
 		return fmt.Errorf("IN_MEMORY_CLOUD must name the socket of a running cloud: %w", err)
