@@ -20,16 +20,14 @@ export interface BundleIndex {
   manifests: Descriptor[];
 }
 
-/** A finished bundle, read in place. */
-export interface Bundle {
-  /** path or URL */
+/** The content of a bundle by its digests: of its tar, or of the registry that it was imported into. */
+export interface ReadableBundle {
+  /** path or URL; `host/namespace` of a registry */
   readonly path: string;
-  /** bytes of the tar */
-  readonly size: number;
-  /** digest of index.json */
+  /** digest of index.json; in a registry, of the bill of materials' manifest */
   readonly identity: Digest;
-  readonly index: BundleIndex;
   readonly billOfMaterials: BillOfMaterials;
+  /** Where a blob is; in a registry only its size means something, and only once what names it was read. */
   locate(digest: Digest): Span | undefined;
   /**
    * The verified bytes of a small blob.
@@ -52,9 +50,16 @@ export interface Bundle {
    * @throws SealiftError BundleCorrupt naming what is absent or of another size, ManifestInvalid
    */
   closure(root: Digest): Promise<Closure>;
+  close(): Promise<void>;
+}
+
+/** A finished bundle, read in place. */
+export interface Bundle extends ReadableBundle {
+  /** bytes of the tar */
+  readonly size: number;
+  readonly index: BundleIndex;
   /** Every blob in the order of the file. */
   allBlobs(): Iterable<BlobSpan>;
-  close(): Promise<void>;
 }
 
 /**

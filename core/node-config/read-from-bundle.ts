@@ -1,5 +1,5 @@
 import { copyBlob } from '../bundle/copy-blob.ts';
-import type { Bundle } from '../bundle/reader.ts';
+import type { ReadableBundle } from '../bundle/reader.ts';
 import { SealiftError } from '../errors.ts';
 import { wrappedBlob } from './write-tree.ts';
 
@@ -12,7 +12,10 @@ const MAX_DOCUMENT = 32 * 1024 * 1024;
  * @returns undefined when the bundle has no such file
  * @throws SealiftError BundleCorrupt, InvalidInput when it is too large to be a document
  */
-export async function readFromBundle(bundle: Bundle | undefined, reference: string): Promise<Uint8Array | undefined> {
+export async function readFromBundle(
+  bundle: ReadableBundle | undefined,
+  reference: string,
+): Promise<Uint8Array | undefined> {
   const item = bundle?.billOfMaterials.items.find((one) => one.reference === reference);
   if (bundle === undefined || item === undefined || item.kind === 'image' || item.kind === 'chart') return undefined;
   const digest = await wrappedBlob(bundle, item);

@@ -7,7 +7,7 @@ import type { GeneratedFile } from '../../contracts/source-plugin.ts';
 import { copyBlob } from '../bundle/copy-blob.ts';
 import { diskError } from '../bundle/disk-error.ts';
 import { imageArchiveSize, writeImageArchive } from '../bundle/image-archive.ts';
-import type { Bundle } from '../bundle/reader.ts';
+import type { Bundle, ReadableBundle } from '../bundle/reader.ts';
 import { SealiftError } from '../errors.ts';
 import { errorCode } from '../host/atomic-file.ts';
 import type { Digest } from '../../contracts/descriptor.ts';
@@ -143,7 +143,7 @@ async function contentOf(
 }
 
 /** The digest of the file that an artifact of the bundle wraps. @throws SealiftError BundleCorrupt */
-export async function wrappedBlob(bundle: Bundle, item: BillItem): Promise<Digest> {
+export async function wrappedBlob(bundle: ReadableBundle, item: BillItem): Promise<Digest> {
   const { blobs } = await bundle.closure(item.digest);
   const layer = blobs.find(({ mediaType }) => mediaType !== MediaType.ociEmpty);
   if (layer !== undefined) return layer.digest;

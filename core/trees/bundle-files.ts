@@ -3,7 +3,7 @@ import type { BillItem } from '../../contracts/bill-of-materials.ts';
 import type { Digest } from '../../contracts/descriptor.ts';
 import { parseBoundedJson } from '../bundle/bounded-json.ts';
 import { corruptBundle } from '../bundle/bundle-error.ts';
-import type { Bundle } from '../bundle/reader.ts';
+import type { ReadableBundle } from '../bundle/reader.ts';
 import { isDigest } from '../oci/digest.ts';
 
 /** Where a chart's archive is in its OCI artifact (Helm, "Use OCI-based registries"). */
@@ -18,7 +18,7 @@ export interface BundleFile {
 }
 
 /** The files that a filter picks, sorted by URL. @throws SealiftError BundleCorrupt when an artifact wraps no file */
-export async function filesOf(bundle: Bundle, wanted: (item: BillItem) => boolean): Promise<BundleFile[]> {
+export async function filesOf(bundle: ReadableBundle, wanted: (item: BillItem) => boolean): Promise<BundleFile[]> {
   const items = bundle.billOfMaterials.items
     .filter((item) => (item.kind === 'file' || item.kind === 'manifest') && wanted(item))
     .sort((a, b) => (a.reference < b.reference ? -1 : 1));
@@ -32,7 +32,7 @@ export async function filesOf(bundle: Bundle, wanted: (item: BillItem) => boolea
 }
 
 /** The archives of the charts that came as OCI artifacts. Sorted by reference; what holds no chart is left out. */
-export async function chartArchives(bundle: Bundle): Promise<BundleFile[]> {
+export async function chartArchives(bundle: ReadableBundle): Promise<BundleFile[]> {
   const charts = bundle.billOfMaterials.items
     .filter(({ kind }) => kind === 'chart')
     .sort((a, b) => (a.reference < b.reference ? -1 : 1));
@@ -74,7 +74,7 @@ const manifestShape = z.object({
     .default([]),
 });
 
-async function layersOf(bundle: Bundle, item: BillItem): Promise<z.infer<typeof manifestShape>['layers']> {
+async function layersOf(bundle: ReadableBundle, item: BillItem): Promise<z.infer<typeof manifestShape>['layers']> {
   const bytes = await bundle.read(item.digest);
   let value: unknown;
   try {
@@ -91,7 +91,7 @@ async function layersOf(bundle: Bundle, item: BillItem): Promise<z.infer<typeof 
   return parsed.data.layers;
 }
 
-function noFile(bundle: Bundle, item: BillItem, message: string): Error {
+function noFile(bundle: ReadableBundle, item: BillItem, message: string): Error {
   const offset = bundle.locate(item.digest)?.offset ?? 0;
   return corruptBundle({ path: bundle.path, entry: item.digest, offset }, `${item.reference}: ${message}`);
 }
