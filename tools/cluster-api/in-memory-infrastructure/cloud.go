@@ -114,7 +114,7 @@ func (c *cloud) serve(ctx context.Context, connection net.Conn) {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	})
-	manager, err := c.managerFor(ctx, settings)
+	manager, err := managerFor(ctx, settings, c)
 	if err == nil {
 		err = manager.Start(ctx)
 	}
@@ -128,11 +128,4 @@ func managerFor(ctx context.Context, settings managerSettings, world *cloud) (ct
 		return newBootManager(settings, world)
 	}
 	return newManager(ctx, settings, world)
-}
-
-func (c *cloud) managerFor(ctx context.Context, settings managerSettings) (ctrl.Manager, error) {
-	if settings.Boots {
-		return newBootManager(settings, c)
-	}
-	return newManager(ctx, settings, c)
 }
