@@ -1,13 +1,26 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ClusterOperationName, ClusterOperationResult, ClusterPlace } from '../../contracts/clusters.ts';
 import { applyCluster } from '../../core/clusters/apply.ts';
-import { awaitCluster } from '../../core/clusters/await.ts';
+import { awaitCluster, awaitControlPlane } from '../../core/clusters/await.ts';
+import { bringsNetwork, installNetwork } from '../../core/clusters/cni.ts';
 import { kubeconfigOf } from '../../core/clusters/kubeconfig.ts';
 import { nodesOf } from '../../core/clusters/nodes.ts';
 import { machinesOf } from '../../core/clusters/spec/defaults.ts';
+import { writeFileAtomically } from '../../core/host/atomic-file.ts';
+import { openCluster } from '../../core/kubernetes/cluster-access.ts';
 import type { ClusterState } from '../../core/kubernetes/cluster-state.ts';
+import type { Cluster } from '../../core/kubernetes/cluster.ts';
 import { runActivity } from '../lib/run.ts';
 import { moveManagement, settleBootstrap } from './settle.ts';
-import { machineProgress, type ClusterDependencies, type ClusterTools, type Step, type StepOn } from './tools.ts';
+import {
+  machineProgress,
+  type ClusterDependencies,
+  type ClusterTools,
+  type Setting,
+  type Step,
+  type StepOn,
+} from './tools.ts';
 
 /** Steps that make a cluster's machines, and say who owns them. */
 export function machineActivities(deps: ClusterDependencies, tools: ClusterTools) {
@@ -19,15 +32,23 @@ export function machineActivities(deps: ClusterDependencies, tools: ClusterTools
         await using cluster = await tools.clusterAt(input, on);
         await applyCluster(making, cluster, hooks.signal);
       }),
-    /** Waits for every machine, and keeps the kubeconfig of the cluster that they make. */
+    /**
+     * Brings the network between pods as soon as the API server answers, since no node is ready without; waits for every machine,
+     * and keeps the kubeconfig of the cluster that they make.
+     */
     awaitCluster: ({ input, on }: StepOn) =>
       runActivity('wait for cluster', async (hooks) => {
         const { signal, report } = hooks;
-        const { spec, provider, context, workspace } = await tools.setting(input, hooks);
+        const making = await tools.making(input, hooks);
+        const { spec, provider, context, workspace } = making;
         await using cluster = await tools.clusterAt(input, on);
         const told = (state: ClusterState): void => report(machineProgress(state));
-        const { timeouts } = input;
-        await awaitCluster({ spec, machines: machinesOf(spec), timeouts, report: told, signal }, cluster);
+        const awaited = { spec, machines: machinesOf(spec), timeouts: input.timeouts, report: told, signal };
+        if (bringsNetwork(making)) {
+          await awaitControlPlane(awaited, cluster);
+          await withWorkload(making, cluster, (workload) => installNetwork(making, workload, signal));
+        }
+        await awaitCluster(awaited, cluster);
         await workspace.writeKubeconfig('self', await kubeconfigOf(spec.name, cluster));
         await using made = await tools.clusterAt(input, 'self');
         await provider.postWorkload(spec, made, context);
@@ -54,4 +75,20 @@ export function machineActivities(deps: ClusterDependencies, tools: ClusterTools
         };
       }),
   };
+}
+
+/** Talks to a cluster whose machines are still coming: its kubeconfig is kept only when they all are there. */
+async function withWorkload(
+  { spec, workspace }: Setting,
+  on: Cluster,
+  use: (workload: Cluster) => Promise<void>,
+): Promise<void> {
+  const file = join(workspace.scratch, 'coming.kubeconfig');
+  await writeFileAtomically(file, await kubeconfigOf(spec.name, on));
+  try {
+    await using workload = await openCluster(file);
+    await use(workload);
+  } finally {
+    await rm(file, { force: true });
+  }
 }

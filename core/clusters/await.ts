@@ -41,6 +41,40 @@ export async function awaitCluster(request: AwaitRequest, on: Cluster): Promise<
 }
 
 /**
+ * Waits until the API server of a cluster answers: its first control plane is there, whether its node is ready or not.
+ * @throws SealiftError as awaitCluster
+ */
+export async function awaitControlPlane(request: AwaitRequest, on: Cluster): Promise<void> {
+  const { spec, timeouts, signal } = request;
+  const watched = watchedOf(spec.name);
+  const report = (objects: readonly KubernetesObject[]): void => {
+    const state = stateOf(spec.name, objects);
+    if (state !== undefined) request.report(state);
+  };
+  let latest: readonly KubernetesObject[] = [];
+  await waitFor(on, {
+    subject: `the API server of Cluster ${CLUSTER_NAMESPACE}/${spec.name}`,
+    watched,
+    decide: (objects) => {
+      latest = objects;
+      report(objects);
+      const detail = stateOf(spec.name, objects)?.detail ?? 'waiting for the Cluster object';
+      return { done: objects.some(isInitialized), detail };
+    },
+    ...timeoutOf(timeouts, request.machines),
+    alive: () => {
+      report(latest);
+    },
+    signal,
+  });
+}
+
+function isInitialized({ kind, ...object }: KubernetesObject): boolean {
+  const { status } = object as { status?: { initialization?: { controlPlaneInitialized?: boolean } } };
+  return kind === 'Cluster' && status?.initialization?.controlPlaneInitialized === true;
+}
+
+/**
  * What Cluster API says of a cluster right now; undefined when it knows none, or is not there itself.
  * @throws SealiftError those of Cluster.read
  */

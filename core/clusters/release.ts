@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { NodeImages } from '../../contracts/provider-plugin.ts';
-import type { Bundle } from '../bundle/reader.ts';
+import type { ReadableBundle } from '../bundle/reader.ts';
 import { SealiftError } from '../errors.ts';
 import { readFromBundle } from '../node-config/read-from-bundle.ts';
+import { chartArchives } from '../trees/bundle-files.ts';
 import { parseYamlDocuments, readShape, type YamlDocument } from '../sources/yaml-documents.ts';
 
 const EKS_ANYWHERE_BUNDLES = 'sealift/eks-anywhere/bundles:';
@@ -22,6 +23,7 @@ const versionsBundleShape = z.looseObject({
   docker: component.optional(),
   vSphere: component.extend({ kubeVip: image, manager: image.optional() }).optional(),
   tinkerbell: component.extend({ kubeVip: image }).optional(),
+  cilium: z.looseObject({ cilium: image, operator: image, helmChart: image }).optional(),
 });
 type VersionsBundle = z.infer<typeof versionsBundleShape>;
 
@@ -52,6 +54,15 @@ export interface ProviderComponents {
   metadata: Uint8Array;
 }
 
+/** Cilium as a release has it. */
+export interface CiliumRelease {
+  /** the chart's archive, as Helm makes it */
+  chart: Uint8Array;
+  /** image references of the release */
+  agent: string;
+  operator: string;
+}
+
 /** What a bundle brings for clusters of one Kubernetes minor version. */
 export interface ClusterRelease {
   /** e.g. `v1.30.14` */
@@ -62,6 +73,8 @@ export interface ClusterRelease {
   controlPlane: ProviderComponents;
   infrastructure: ProviderComponents;
   certManager: { version: string; manifest: Uint8Array };
+  /** every release of EKS Anywhere has it; those of tests may not */
+  cilium?: CiliumRelease;
 }
 
 /**
@@ -72,7 +85,7 @@ export interface ClusterRelease {
  * @throws SealiftError ContentMissing naming what the bundle lacks; InvalidInput when a manifest in it is malformed
  */
 export async function readRelease(
-  bundle: Bundle,
+  bundle: ReadableBundle,
   minor: string,
   infrastructure: InfrastructureName,
 ): Promise<ClusterRelease> {
@@ -99,25 +112,26 @@ export async function readRelease(
     controlPlane,
     infrastructure: infrastructureComponents,
     certManager: { version: withoutBuild(versions.certManager.version), manifest: certManager },
+    ...(await ciliumRelease(bundle, versions)),
   };
 }
 
 /** The Kubernetes minor versions that a bundle can make clusters of, the oldest first. @throws SealiftError InvalidInput */
-export async function minorVersions(bundle: Bundle): Promise<string[]> {
+export async function minorVersions(bundle: ReadableBundle): Promise<string[]> {
   const all = await versionsBundles(bundle);
   return [...new Set(all.map(({ kubeVersion }) => kubeVersion))].sort((a, b) =>
     a.localeCompare(b, 'en', { numeric: true }),
   );
 }
 
-async function versionsBundle(bundle: Bundle, minor: string): Promise<VersionsBundle> {
+async function versionsBundle(bundle: ReadableBundle, minor: string): Promise<VersionsBundle> {
   const found = (await versionsBundles(bundle)).find(({ kubeVersion }) => kubeVersion === minor);
   if (found !== undefined) return found;
   const there = (await minorVersions(bundle)).join(', ');
   throw lacking(bundle, `Kubernetes ${minor}${there === '' ? '' : `; it has ${there}`}`);
 }
 
-async function versionsBundles(bundle: Bundle): Promise<VersionsBundle[]> {
+async function versionsBundles(bundle: ReadableBundle): Promise<VersionsBundle[]> {
   const manifests = bundle.billOfMaterials.items.filter(({ destination }) =>
     destination.startsWith(EKS_ANYWHERE_BUNDLES),
   );
@@ -128,7 +142,7 @@ async function versionsBundles(bundle: Bundle): Promise<VersionsBundle[]> {
     .flatMap((document) => readShape(document, bundlesShape).spec.versionsBundles);
 }
 
-async function nodeImages(bundle: Bundle, { eksD, vSphere, tinkerbell }: VersionsBundle): Promise<NodeImages> {
+async function nodeImages(bundle: ReadableBundle, { eksD, vSphere, tinkerbell }: VersionsBundle): Promise<NodeImages> {
   const item = bundle.billOfMaterials.items.find(({ destination }) => destination === EKS_DISTRO_RELEASE + eksD.name);
   if (item === undefined) throw lacking(bundle, `the EKS Distro release ${eksD.name}`);
   const documents = await documentsOf(bundle, item.reference);
@@ -154,7 +168,17 @@ function kubeVip(provider: { kubeVip: { uri: string } } | undefined): Pick<NodeI
   return provider === undefined ? {} : { kubeVip: provider.kubeVip.uri };
 }
 
-function splitTag(reference: string): { repository: string; tag: string } {
+async function ciliumRelease(bundle: ReadableBundle, { cilium }: VersionsBundle): Promise<Pick<ClusterRelease, 'cilium'>> {
+  if (cilium === undefined) return {};
+  const { uri } = cilium.helmChart;
+  const archive = (await chartArchives(bundle)).find(({ item }) => item.reference === uri);
+  if (archive === undefined) throw lacking(bundle, `the chart ${uri}`);
+  const chart = await bundle.read(archive.blob.digest);
+  return { cilium: { chart, agent: cilium.cilium.uri, operator: cilium.operator.uri } };
+}
+
+/** @param reference with a tag, e.g. `public.ecr.aws/eks-distro/etcd-io/etcd:v3.5.1` */
+export function splitTag(reference: string): { repository: string; tag: string } {
   const colon = reference.lastIndexOf(':');
   return { repository: reference.slice(0, colon), tag: reference.slice(colon + 1) };
 }
@@ -164,17 +188,17 @@ function withoutBuild(version: string): string {
   return version.replace(/\+.*$/, '');
 }
 
-async function documentsOf(bundle: Bundle, reference: string): Promise<YamlDocument[]> {
+async function documentsOf(bundle: ReadableBundle, reference: string): Promise<YamlDocument[]> {
   return parseYamlDocuments(reference, await fileOf(bundle, reference));
 }
 
-async function fileOf(bundle: Bundle, reference: string): Promise<Uint8Array> {
+async function fileOf(bundle: ReadableBundle, reference: string): Promise<Uint8Array> {
   const bytes = await readFromBundle(bundle, reference);
   if (bytes === undefined) throw lacking(bundle, reference);
   return bytes;
 }
 
-function lacking(bundle: Bundle, what: string): SealiftError {
+function lacking(bundle: ReadableBundle, what: string): SealiftError {
   return new SealiftError('ContentMissing', {
     side: 'source',
     operation: 'read release',
