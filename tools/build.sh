@@ -30,6 +30,7 @@ kustomize     cluster-api sigs.k8s.io/kustomize/kustomize/v5
 in-memory-infrastructure   cluster-api sealift.dev/tools/cluster-api/in-memory-infrastructure
 govc          vsphere     sealift.dev/tools/vsphere/govc
 vcsim         vsphere     sealift.dev/tools/vsphere/vcsim
+capv          vsphere/capv sigs.k8s.io/cluster-api-provider-vsphere
 containerd2   containerd  github.com/containerd/containerd/v2/cmd/containerd  no_btrfs,no_devmapper,no_zfs
 ctr2          containerd  github.com/containerd/containerd/v2/cmd/ctr
 cri-pull      containerd  sealift.dev/tools/containerd
@@ -41,6 +42,7 @@ linker_flags() {
   case $1 in
     kube-*) set -- k8s.io/kubernetes k8s.io/component-base/version ;;
     capi-* | clusterctl) set -- sigs.k8s.io/cluster-api sigs.k8s.io/cluster-api/version ;;
+    capv) set -- sigs.k8s.io/cluster-api-provider-vsphere sigs.k8s.io/cluster-api-provider-vsphere/pkg/version ;;
     *) return 0 ;;
   esac
   version=$(go list -m -f '{{if .Replace}}{{.Replace.Version}}{{else}}{{.Version}}{{end}}' "$1")

@@ -91,6 +91,8 @@ part 'system packages' install_system_tools
 part 'npm packages' install_packages
 part 'Go tools' build_tools
 part 'Cluster API' tools/cluster-api/components.sh
+part 'CAPV' tools/provider-components.sh vsphere vsphere/capv sigs.k8s.io/cluster-api-provider-vsphere \
+  gcr.io/k8s-staging-capi-vsphere/cluster-api-vsphere-controller registry.k8s.io/cluster-api-vsphere/cluster-api-vsphere-controller
 part 'Ansible' tools/python-venv.sh ansible Ansible
 part 'BMC emulators' tools/python-venv.sh bmc 'BMC emulators'
 part 'dist' build_dist
