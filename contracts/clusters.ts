@@ -143,8 +143,12 @@ export interface ClusterOperationResult {
 export interface UpgradeSurvey {
   /** a bootstrap cluster replaces the machines of the management cluster from outside */
   throughBootstrap: boolean;
+  /** the bundle has newer providers of Cluster API than the management cluster */
+  replacesClusterApi: boolean;
   /** an earlier upgrade was broken off while a bootstrap cluster had the cluster, or in a move */
   isUnfinished: boolean;
+  /** what the management cluster keeps is in an older layout, and is brought to the present one even when nothing else changes */
+  bringsLayoutUp?: boolean;
   warnings: string[];
 }
 

@@ -30,7 +30,10 @@ export interface ProviderPlugin {
   capi(spec: ClusterSpec, context: Pick<ProviderContext, 'env'>): CapiProvider;
   /** What must be on a cluster before Cluster API's controllers start there. */
   bootstrapPrereqs(spec: ClusterSpec, context: ProviderContext): Promise<KubernetesObject[]>;
-  /** What must be there once they run, and waiting for it (bare metal: hardware, until its BMCs answer). */
+  /**
+   * What must be there once they run, and waiting for it (bare metal: hardware, until its BMCs answer). Also before a cluster is
+   * made or changed where they run already.
+   */
   postCapiInit(spec: ClusterSpec, cluster: ClusterAccess, context: ProviderContext): Promise<void>;
   /**
    * The Cluster API objects of a cluster; pure. Names of templates carry a digest of their content, so that a change makes a new one.

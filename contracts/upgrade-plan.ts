@@ -1,6 +1,15 @@
 import type { ClusterRole } from './cluster-spec.ts';
 import type { UpgradeStep } from './provider-plugin.ts';
 
+/** A provider of Cluster API on a management cluster, and the version that replaces its own. */
+export interface ProviderChange {
+  /** as clusterctl lists it, e.g. `infrastructure-vsphere` */
+  subject: string;
+  /** e.g. `v1.13.2` */
+  from: string;
+  to: string;
+}
+
 /** What an upgrade of a cluster would do. */
 export interface UpgradePlan {
   name: string;
@@ -10,6 +19,8 @@ export interface UpgradePlan {
   kubernetesVersion: { from: string; to: string };
   /** whether a bootstrap cluster replaces the machines of a management cluster from outside */
   throughBootstrap: boolean;
+  /** controllers of a management cluster that are replaced, before any machine is */
+  clusterApi: ProviderChange[];
   /** what is replaced machine by machine, in this order */
   rolls: UpgradeStep[];
   /** what changes in number without being replaced; 0 is where there is none */

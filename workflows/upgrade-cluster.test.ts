@@ -39,6 +39,13 @@ describe('the upgrade of a cluster', () => {
     ]);
   });
 
+  it('brings the Cluster API of the management cluster up to the bundle before any machine is replaced', async () => {
+    stage.activities = upgradeClusterActivities({ replacesClusterApi: true });
+    await (await start()).result();
+    const steps = ['pauseReconcile', 'installCapi', ...rollout];
+    expect(stage.activities.names()).toEqual([...before, ...steps, ...after, 'describeCluster']);
+  });
+
   it('takes over where a bootstrap cluster has the cluster since an upgrade that was broken off', async () => {
     stage.activities = upgradeClusterActivities({ throughBootstrap: true, isUnfinished: true });
     await (await start({ keepBootstrap: true })).result();

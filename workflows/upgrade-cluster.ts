@@ -46,12 +46,14 @@ async function upgradeManagement(upgrade: Upgrade): Promise<ClusterOperationResu
     activities.upgradeNeeded.executeWithOptions({ summary: 'compare with what there is' }, [{ input, survey }]),
   );
   if (!isNeeded) {
+    if (survey.bringsLayoutUp === true) await updateResources(upgrade);
     // an upgrade that was killed for good may have left them paused
     await resume(upgrade);
-    return { ...(await sumUp(upgrade, survey)), unchanged: true };
+    const result = await sumUp(upgrade, survey);
+    return survey.bringsLayoutUp === true ? result : { ...result, unchanged: true };
   }
   await pause(upgrade);
-  if (survey.throughBootstrap) await handOver(upgrade);
+  await prepare(upgrade, survey);
   await replaceMachines(upgrade, survey.throughBootstrap ? 'bootstrap' : 'self');
   if (survey.throughBootstrap) {
     await operation.inPhase('MoveManagementToWorkload', async () => {
@@ -94,17 +96,33 @@ async function pause(upgrade: Upgrade): Promise<void> {
   );
 }
 
+/** Cluster API as the bundle has it, and where machines are replaced from outside a bootstrap cluster that has taken over. */
+async function prepare(upgrade: Upgrade, survey: UpgradeSurvey): Promise<void> {
+  const { input, operation, activities } = upgrade;
+  const { throughBootstrap, replacesClusterApi } = survey;
+  if (throughBootstrap) {
+    await operation.inPhase('CreateBootstrapCluster', () =>
+      activities.ensureBootstrap.executeWithOptions({ summary: `bootstrap cluster (${input.bootstrap.driver})` }, [
+        { input },
+      ]),
+    );
+  }
+  if (throughBootstrap || replacesClusterApi) {
+    await operation.inPhase('InstallCAPI', async () => {
+      // a move wants the same versions on both sides
+      if (replacesClusterApi) await installCapi(upgrade, 'self', { replacesOlder: true });
+      if (!throughBootstrap) return;
+      await installCapi(upgrade, 'bootstrap');
+      await updateSecrets(upgrade, 'bootstrap');
+    });
+  }
+  if (throughBootstrap) await handOver(upgrade);
+}
+
 /** A bootstrap cluster becomes the owner of all clusters that the management cluster owns, itself included. */
 async function handOver(upgrade: Upgrade): Promise<void> {
   const { input, operation, activities } = upgrade;
-  const { ensureBootstrap, settleMoves } = activities;
-  await operation.inPhase('CreateBootstrapCluster', () =>
-    ensureBootstrap.executeWithOptions({ summary: `bootstrap cluster (${input.bootstrap.driver})` }, [{ input }]),
-  );
-  await operation.inPhase('InstallCAPI', async () => {
-    await installCapi(upgrade, 'bootstrap');
-    await updateSecrets(upgrade, 'bootstrap');
-  });
+  const { settleMoves } = activities;
   await operation.inPhase('MoveManagementToBootstrap', async () => {
     const owner = await settleMoves.executeWithOptions({ summary: 'end a move that was broken off' }, [{ input }]);
     if (owner === 'self') await move(upgrade, 'self', 'bootstrap');
@@ -141,9 +159,13 @@ function updateSecrets({ input, activities }: Upgrade, on: ClusterPlace): Promis
   return activities.updateSecrets.executeWithOptions({ summary }, [{ input, on }]);
 }
 
-function installCapi({ input, activities }: Upgrade, on: ClusterPlace): Promise<void> {
+function installCapi(
+  { input, activities }: Upgrade,
+  on: ClusterPlace,
+  how: { replacesOlder?: boolean } = {},
+): Promise<void> {
   const summary = `Cluster API's controllers on the ${on === 'self' ? 'management' : on} cluster`;
-  return activities.installCapi.executeWithOptions({ summary }, [{ input, on }]);
+  return activities.installCapi.executeWithOptions({ summary }, [{ input, on, ...how }]);
 }
 
 function move({ input, activities }: Upgrade, from: ClusterPlace, to: ClusterPlace): Promise<void> {

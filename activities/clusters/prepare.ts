@@ -43,8 +43,8 @@ export function preparationActivities(deps: ClusterDependencies, tools: ClusterT
         const kubeconfig = await deps.bootstrap(input, undefined).ensure();
         await deps.workspace(input).writeKubeconfig('bootstrap', kubeconfig);
       }),
-    /** Brings Cluster API's controllers onto a cluster and waits until they work. */
-    installCapi: ({ input, on }: StepOn) =>
+    /** Brings Cluster API's controllers onto a cluster, where it is said in place of older ones, and waits until they work. */
+    installCapi: ({ input, on, replacesOlder = false }: StepOn & { replacesOlder?: boolean }) =>
       runActivity('install Cluster API', async (hooks) => {
         const making = await tools.making(input, hooks);
         const { provider, spec, context, workspace } = making;
@@ -54,6 +54,7 @@ export function preparationActivities(deps: ClusterDependencies, tools: ClusterT
           ...making,
           clusterctl: await deps.findBinary('clusterctl'),
           folder: workspace.clusterctl(on),
+          replacesOlder,
           ...(driver === undefined ? {} : { driver }),
         };
         await installClusterApi(installation, cluster, hooks.signal);

@@ -60,17 +60,19 @@ export async function planUpgrade(
   hooks: WorkHooks,
 ): Promise<UpgradePlan> {
   const survey = await surveyUpgrade(input, deps, tools, hooks);
-  const { spec, previous, provider, release, oldestVersion, throughBootstrap, isUnfinished } = survey;
+  const { spec, previous, provider, release, oldestVersion, throughBootstrap, isUnfinished, bringsLayoutUp } = survey;
+  const clusterApi = survey.providerChanges;
   const kubernetesVersion = { from: oldestVersion, to: release.kubernetesVersion };
   await using owning = await open(input, survey.owner, tools);
   const making = { spec, previous, provider, release, context: tools.contextOf(input, hooks) };
-  const needed = isUnfinished || isChanged(previous, spec) || (await upgradeNeeded(making, owning));
+  const needed =
+    isUnfinished || bringsLayoutUp || clusterApi.length > 0 || isChanged(previous, spec) || (await upgradeNeeded(making, owning));
   const rollout = planRollout(provider, [previous, spec], kubernetesVersion);
   return {
     name: input.name,
     role: input.role,
     provider: provider.name,
-    ...{ kubernetesVersion, throughBootstrap, ...rollout, needed },
+    ...{ kubernetesVersion, throughBootstrap, clusterApi, ...rollout, needed },
     warnings: warningTexts(survey),
   };
 }

@@ -22,14 +22,15 @@ export function upgradeActivities(deps: ClusterDependencies, tools: ClusterTools
     validateUpgrade: ({ input }: Step) =>
       runActivity('validate', async (hooks): Promise<UpgradeSurvey> => {
         const survey = await surveyUpgrade(input, deps, tools, hooks);
-        const { spec, previous, release, throughBootstrap, isUnfinished } = survey;
+        const { spec, previous, release, throughBootstrap, isUnfinished, bringsLayoutUp } = survey;
         const { kubernetesVersion } = release;
         const workspace = deps.workspace(input);
         await workspace.writeValidated({ spec, previous, kubernetesVersion });
         if (input.role === 'management' && input.kubeconfig !== undefined) {
           await workspace.writeKubeconfig('self', await readFile(input.kubeconfig, 'utf8'));
         }
-        return { throughBootstrap, isUnfinished, warnings: warningTexts(survey) };
+        const replacesClusterApi = survey.providerChanges.length > 0;
+        return { throughBootstrap, replacesClusterApi, isUnfinished, bringsLayoutUp, warnings: warningTexts(survey) };
       }),
     updateSecrets: ({ input, on }: StepOn) =>
       runActivity('update secrets', async (hooks) => {
@@ -40,7 +41,7 @@ export function upgradeActivities(deps: ClusterDependencies, tools: ClusterTools
     upgradeNeeded: ({ input, survey }: Step & { survey: UpgradeSurvey }) =>
       runActivity('compare', async (hooks) => {
         const making = await tools.making(input, hooks);
-        if (survey.isUnfinished || isChanged(making.previous!, making.spec)) return true;
+        if (survey.isUnfinished || survey.replacesClusterApi || isChanged(making.previous!, making.spec)) return true;
         await using cluster = await tools.clusterAt(input, keeperOf(input));
         return await upgradeNeeded(making, cluster);
       }),

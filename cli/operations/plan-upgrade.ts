@@ -21,11 +21,13 @@ export async function planUpgrade(
 }
 
 function planDocument(plan: UpgradePlan): ResultDocument {
-  const { name, role, provider, kubernetesVersion, needed, throughBootstrap, rolls, scales, warnings } = plan;
+  const { name, role, provider, kubernetesVersion, needed, throughBootstrap, clusterApi, rolls, scales, warnings } =
+    plan;
   const { from, to } = kubernetesVersion;
   const versions = from === to ? `Kubernetes ${to}` : `Kubernetes ${from} to ${to}`;
   const lines = [
     `${needed ? 'Upgrade of' : 'Nothing to upgrade in'} ${role} cluster ${name} (${provider}, ${versions})`,
+    ...clusterApi.map(({ subject, from: before, to: after }) => `  Cluster API, ${subject}: ${before} to ${after}`),
     ...rolls.map(
       ({ subject, machines, reason }, index) =>
         `  ${index + 1}. ${subject}: ${count(machines, 'machine')} replaced one by one (${reason})`,

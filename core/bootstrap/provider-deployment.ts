@@ -9,6 +9,8 @@ export interface ProviderDeployment {
   name: string;
   generation: number;
   uid: string;
+  /** 0 while clusterctl replaces the provider by another version */
+  replicas: number;
   /** value of PROVIDER_LABEL: its webhook configurations and definitions carry the same */
   provider: string;
   image: string;
@@ -26,6 +28,7 @@ export interface ProviderPorts {
 }
 
 interface DeploymentSpec {
+  replicas?: number;
   template: { spec: { serviceAccountName?: string; containers: Container[] } };
 }
 
@@ -37,7 +40,8 @@ interface Container {
 }
 
 export function readDeployment({ metadata, spec }: KubernetesObject): ProviderDeployment {
-  const { serviceAccountName, containers } = (spec as DeploymentSpec).template.spec;
+  const { replicas = 1, template } = spec as DeploymentSpec;
+  const { serviceAccountName, containers } = template.spec;
   const manager = containers.find(({ name }) => name === 'manager') ?? containers[0]!;
   const plain = (manager.env ?? []).flatMap(({ name, value }) => (value === undefined ? [] : [[name, value] as const]));
   return {
@@ -45,6 +49,7 @@ export function readDeployment({ metadata, spec }: KubernetesObject): ProviderDe
     name: metadata.name,
     generation: metadata.generation ?? 1,
     uid: metadata.uid ?? '',
+    replicas,
     provider: metadata.labels?.[PROVIDER_LABEL] ?? '',
     image: manager.image,
     args: manager.args ?? [],

@@ -83,7 +83,7 @@ const definitionKind = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomRes
  * Plays kubelet, Service and CA injector for the Deployments that `clusterctl init` created: runs each provider's program as
  * a process of this machine with the Deployment's arguments and the rights of its ServiceAccount, and says on the
  * Deployment that it is available once it is ready. May be called at any time: what lives is kept, what has ended or whose
- * Deployment says something else now is started again.
+ * Deployment says something else now is started again, and what is scaled down to nothing is stopped.
  * @throws SealiftError ToolMissing when nobody knows a Deployment's program; ToolFailed with the last line of one that ends;
  * those of a Cluster; PathUnwritable, DiskFull
  */
@@ -94,7 +94,9 @@ export async function ensureProviders(options: ProviderProcessesOptions): Promis
     await using server = await openApiServer(options.kubeconfig);
     const deployments = await cluster.list(deploymentKind, { labelSelector: CLUSTERCTL_LABEL });
     const context = { ...options, cluster, server, reach: options.server };
-    return await Promise.all(deployments.map((found) => ensureProvider(readDeployment(found), context)));
+    const wanted = deployments.map(readDeployment);
+    await Promise.all(wanted.filter(({ replicas }) => replicas === 0).map((one) => endProvider(one, context)));
+    return await Promise.all(wanted.filter(({ replicas }) => replicas > 0).map((one) => ensureProvider(one, context)));
   });
 }
 
@@ -114,9 +116,18 @@ type Context = Omit<ProviderProcessesOptions, 'server'> & {
   reach: ProviderProcessesOptions['server'];
 };
 
+async function endProvider(deployment: ProviderDeployment, { folder, cluster }: Context): Promise<void> {
+  await stopDaemon(daemonOf(deployment, folder));
+  await reportStatus(deployment, cluster, { isAvailable: false });
+}
+
+function daemonOf({ namespace, name }: ProviderDeployment, folder: string): Daemon {
+  return { name: `${namespace}.${name}`, folder };
+}
+
 async function ensureProvider(deployment: ProviderDeployment, context: Context): Promise<ProviderProcess> {
   const program = programOf(deployment, context.programs);
-  const daemon: Daemon = { name: `${deployment.namespace}.${deployment.name}`, folder: context.folder };
+  const daemon = daemonOf(deployment, context.folder);
   const state = await ensureState(daemon);
   await writeToken(deployment, daemon, context);
   await redirectWebhooks(deployment, state, context.cluster);
@@ -130,7 +141,7 @@ async function ensureProvider(deployment: ProviderDeployment, context: Context):
     readyTimeoutMs: context.readyTimeoutMs ?? 120_000,
   };
   await ensureRunning(start, context.reach.url);
-  await reportAvailable(deployment, context.cluster);
+  await reportStatus(deployment, context.cluster, { isAvailable: true });
   const pid = (await daemonPid(daemon)) ?? 0;
   return {
     namespace: deployment.namespace,
@@ -267,19 +278,24 @@ async function answersReady(port: number): Promise<boolean> {
   return statusCode === 200;
 }
 
-async function reportAvailable(deployment: ProviderDeployment, cluster: Cluster): Promise<void> {
-  const { namespace, name, generation } = deployment;
+/** As the controller of Deployments would. */
+async function reportStatus(
+  { namespace, name, generation }: ProviderDeployment,
+  cluster: Cluster,
+  { isAvailable }: { isAvailable: boolean },
+): Promise<void> {
   const now = new Date().toISOString();
   const condition = {
     type: 'Available',
-    status: 'True',
-    reason: 'MinimumReplicasAvailable',
-    message: 'its process is ready',
+    status: isAvailable ? 'True' : 'False',
+    reason: isAvailable ? 'MinimumReplicasAvailable' : 'MinimumReplicasUnavailable',
+    message: isAvailable ? 'its process is ready' : 'it is scaled down',
     lastUpdateTime: now,
     lastTransitionTime: now,
   };
-  const one = { replicas: 1, readyReplicas: 1, updatedReplicas: 1, availableReplicas: 1 };
-  const status = { observedGeneration: generation, ...one, conditions: [condition] };
+  const one = isAvailable ? 1 : 0;
+  const replicas = { replicas: one, readyReplicas: one, updatedReplicas: one, availableReplicas: one };
+  const status = { observedGeneration: generation, ...replicas, conditions: [condition] };
   await cluster.patch({ ...deploymentKind, metadata: { namespace, name } }, { status }, 'status');
 }
 

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { recordedCommand, stopDaemon } from '../bootstrap/daemon.ts';
 import { SealiftError } from '../errors.ts';
 import { openCluster } from '../kubernetes/cluster-access.ts';
+import type { Cluster } from '../kubernetes/cluster.ts';
 import { providerLabel, type ProviderRelease, type ProviderType } from './repository.ts';
 import { noneIfUnknown } from '../kubernetes/unknown-kind.ts';
 
@@ -31,6 +32,12 @@ export interface Clusterctl {
    * another version; those of a Cluster
    */
   init(kubeconfig: string, providers: readonly WantedProvider[]): Promise<void>;
+  /**
+   * Replaces those providers that are there in another version (`clusterctl upgrade apply`), custom resources stay. May be
+   * repeated in the same way: a provider's version is written down when all of its components are there.
+   * @throws SealiftError as init
+   */
+  upgrade(kubeconfig: string, providers: readonly WantedProvider[]): Promise<void>;
   /** Moves all clusters of a namespace to another management cluster. @throws SealiftError ToolMissing, ToolFailed */
   move(request: { from: string; to: string; namespace: string }): Promise<void>;
   /** Copies the same objects into a folder, as JSON files that hold secrets. @throws SealiftError ToolMissing, ToolFailed */
@@ -55,10 +62,16 @@ export function createClusterctl(options: ClusterctlOptions): Clusterctl {
     async init(kubeconfig, providers) {
       const missing = await missingProviders(kubeconfig, providers);
       if (missing.length === 0) return;
-      const chosen = missing.map(({ name, type, version }) => `${flags[type]}=${name}:${version}`);
-      await run('install providers', missing.map(providerLabel).join(', '), [
-        ...['init', `--kubeconfig=${kubeconfig}`, ...chosen],
-      ]);
+      const args = ['init', `--kubeconfig=${kubeconfig}`, ...missing.map(chosen)];
+      await run('install providers', missing.map(providerLabel).join(', '), args);
+    },
+    async upgrade(kubeconfig, providers) {
+      await using cluster = await openCluster(kubeconfig);
+      const versions = await providerVersions(cluster);
+      const other = providers.filter((one) => (versions.get(providerLabel(one)) ?? one.version) !== one.version);
+      if (other.length === 0) return;
+      const args = ['upgrade', 'apply', `--kubeconfig=${kubeconfig}`, ...other.map(chosen)];
+      await run('upgrade providers', other.map(providerLabel).join(', '), args);
     },
     move: ({ from, to, namespace }) =>
       run('move clusters', `namespace ${namespace}`, [
@@ -73,7 +86,18 @@ export function createClusterctl(options: ClusterctlOptions): Clusterctl {
   };
 }
 
+/** As clusterctl's flags name a provider. */
+function chosen({ name, type, version }: WantedProvider): string {
+  return `${flags[type]}=${name}:${version}`;
+}
+
 const inventory = { apiVersion: 'clusterctl.cluster.x-k8s.io/v1alpha3', kind: 'Provider' };
+
+/** Versions of the providers that are installed, by `providerLabel`; empty where there never was one. @throws those of a Cluster */
+export async function providerVersions(cluster: Cluster): Promise<Map<string, string>> {
+  const found = await cluster.list(inventory).catch(noneIfUnknown);
+  return new Map(found.map((object) => [object.metadata.name, String(object['version'])]));
+}
 
 /** The inventory entry of a provider is written when all of its components are there. */
 async function missingProviders(
@@ -81,8 +105,7 @@ async function missingProviders(
   providers: readonly WantedProvider[],
 ): Promise<readonly WantedProvider[]> {
   await using cluster = await openCluster(kubeconfig);
-  const found = await cluster.list(inventory).catch(noneIfUnknown);
-  const versions = new Map(found.map((object) => [object.metadata.name, String(object['version'])]));
+  const versions = await providerVersions(cluster);
   return providers.filter((provider) => {
     const version = versions.get(providerLabel(provider));
     if (version === undefined) return true;

@@ -24,6 +24,8 @@ export interface ClusterApiInstallation extends ClusterMaking {
   folder: string;
   /** of the cluster, when it is a bootstrap cluster */
   driver?: BootstrapDriver;
+  /** older providers that are there make way; a refusal when absent */
+  replacesOlder?: boolean;
 }
 
 /**
@@ -49,6 +51,10 @@ export async function installClusterApi(
   const clusterctl = createClusterctl({
     ...{ command: installation.clusterctl, config, home: `${installation.folder}/home`, variables, signal },
   });
+  if (installation.replacesOlder === true) {
+    context.alive('clusterctl upgrade apply');
+    await clusterctl.upgrade(cluster.kubeconfig, providers);
+  }
   context.alive('clusterctl init');
   await clusterctl.init(cluster.kubeconfig, providers);
   await driver?.runProviders?.();

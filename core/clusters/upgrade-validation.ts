@@ -1,18 +1,18 @@
 import type { ClusterRole, ClusterSpec } from '../../contracts/cluster-spec.ts';
 import type { Finding } from '../../contracts/clusters.ts';
 import type { ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
-import { version } from '../../contracts/version.ts';
+import type { ProviderChange } from '../../contracts/upgrade-plan.ts';
+import { providerVersions } from '../cluster-api/clusterctl.ts';
 import { providerLabel } from '../cluster-api/repository.ts';
 import { isErrorType, SealiftError } from '../errors.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { readLocal } from '../sources/read-local.ts';
 import { readClusterState } from './await.ts';
-import { VERSION_ANNOTATION } from './definitions.ts';
 import { releasedProviders } from './install-capi.ts';
+import { bringsLayoutUp, isBeyondThis, layoutFindings } from './layout.ts';
 import { readKeptSpec } from './read-kept-spec.ts';
 import type { ClusterRelease } from './release.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
-import { specGroup } from './spec/common-schema.ts';
 import { compareSpecs } from './spec/compare-specs.ts';
 import { readClusterSpec, withPositions } from './spec/read-spec.ts';
 import { minorsBetween } from './spec/syntax.ts';
@@ -43,6 +43,10 @@ export interface ValidatedUpgrade {
   release: ClusterRelease;
   /** of the oldest machine there is, e.g. `v1.34.6` */
   oldestVersion: string;
+  /** Cluster API's providers that are to be replaced */
+  providerChanges: ProviderChange[];
+  /** what is kept is in an older layout, and is to be brought to the present one */
+  bringsLayoutUp: boolean;
   warnings: Finding[];
 }
 
@@ -62,7 +66,9 @@ export async function validateUpgrade(request: UpgradeRequest): Promise<Validate
   const spec = { ...read!, role };
   const provider = providers.find(({ name }) => name === spec.provider)!;
   const all = [...findings, ...(await managementFindings(spec, { operation: 'upgrade', management: request.owner }))];
-  const previous = await previousOf(spec, request, all);
+  const layout = await layoutFindings(keeper, { operation: 'upgrade', role });
+  all.push(...layout);
+  const previous = isBeyondThis(layout) ? undefined : await previousOf(spec, request, all);
   if (previous !== undefined) {
     const known = new Set(findings.map(idOf));
     const compared = [...compareSpecs(previous, spec), ...provider.validateSpec(spec, previous)];
@@ -70,11 +76,11 @@ export async function validateUpgrade(request: UpgradeRequest): Promise<Validate
   }
   const release = await releaseOf(spec, provider, request, all);
   const versions = await machineVersions(spec.name, request.owner);
-  if (release !== undefined) {
-    all.push(...locate(versionFindings(spec, versions, release)));
-    if (role === 'management') all.push(...(await providerFindings(spec, provider, release, request)));
-  }
-  all.push(...(await definitionFindings(keeper)), ...(await pauseFindings(spec, request)));
+  const providerChanges =
+    release === undefined || role === 'workload' ? [] : await changesOfProviders(spec, provider, release, request);
+  if (release !== undefined) all.push(...locate(versionFindings(spec, versions, release)));
+  all.push(...providerFindings(providerChanges));
+  all.push(...(await pauseFindings(spec, request)));
   const asked = { spec, operation: 'upgrade', skip, management: keeper } as const;
   all.push(...(await provider.preflight({ ...asked, ...(previous === undefined ? {} : { previous }) }, context)));
   refuseProblems(all);
@@ -84,6 +90,8 @@ export async function validateUpgrade(request: UpgradeRequest): Promise<Validate
     provider,
     release: release!,
     oldestVersion: versions[0] ?? release!.kubernetesVersion,
+    providerChanges,
+    bringsLayoutUp: bringsLayoutUp(layout),
     warnings: all.filter(({ status }) => status === 'warning'),
   };
 }
@@ -150,39 +158,30 @@ function versionFindings(spec: ClusterSpec, versions: readonly string[], release
   return [{ ...problem('machines.version-skew', at.subject, { message, remedy }), path: at.path }];
 }
 
-/** Cluster API of a management cluster is not replaced under its feet: what moves clusters has to be the same everywhere. */
-async function providerFindings(
+/** Cluster API's providers on the management cluster are brought to the bundle's versions, but never back. */
+function providerFindings(changes: readonly ProviderChange[]): Finding[] {
+  return changes
+    .filter(({ from, to }) => byVersion(to, from) < 0)
+    .map(({ subject, from, to }) =>
+      problem('management.cluster-api-version', subject, {
+        message: `the management cluster has ${from}, the bundle ${to}: Cluster API cannot go back`,
+        remedy: `use a bundle with ${from} or newer`,
+      }),
+    );
+}
+
+async function changesOfProviders(
   spec: ClusterSpec,
   provider: ProviderPlugin,
   release: ClusterRelease,
   { keeper, context }: UpgradeRequest,
-): Promise<Finding[]> {
-  const inventory = { apiVersion: 'clusterctl.cluster.x-k8s.io/v1alpha3', kind: 'Provider' };
-  const installed = await keeper.list(inventory).catch(noneIfUnknown);
-  const there = new Map(installed.map((object) => [object.metadata.name, String(object['version'])]));
+): Promise<ProviderChange[]> {
+  const there = await providerVersions(keeper);
   return releasedProviders(release, provider.capi(spec, context).name).flatMap((wanted) => {
-    const found = there.get(providerLabel(wanted));
-    if (found === undefined || found === wanted.version) return [];
-    return [
-      problem('management.cluster-api-version', providerLabel(wanted), {
-        message: `the management cluster has ${found}, the bundle ${wanted.version}`,
-        remedy: `use a bundle with ${found}; or bring Cluster API there to ${wanted.version} first, with \`clusterctl upgrade apply\``,
-      }),
-    ];
+    const from = there.get(providerLabel(wanted));
+    if (from === undefined || from === wanted.version) return [];
+    return [{ subject: providerLabel(wanted), from, to: wanted.version }];
   });
-}
-
-async function definitionFindings(keeper: Cluster): Promise<Finding[]> {
-  const metadata = { name: `clusters.${specGroup}` };
-  const definition = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', metadata };
-  const writtenBy = (await keeper.get(definition))?.metadata.annotations?.[VERSION_ANNOTATION];
-  if (writtenBy === undefined || byVersion(writtenBy, version) <= 0) return [];
-  return [
-    problem('management.newer-sealift', keeper.server, {
-      message: `a newer Sealift (${writtenBy}) keeps specifications there; this one is ${version}`,
-      remedy: `use Sealift ${writtenBy} or newer`,
-    }),
-  ];
 }
 
 /** Nothing happens to a cluster that is paused. */

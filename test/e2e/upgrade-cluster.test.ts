@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { KubernetesObject } from '../../contracts/cluster-spec.ts';
+import { providerVersions } from '../../core/cluster-api/clusterctl.ts';
 import { openCluster } from '../../core/kubernetes/cluster-access.ts';
 import type { Cluster } from '../../core/kubernetes/cluster.ts';
 import { bareRepository, type BareRepository } from '../helpers/git-servers.ts';
@@ -16,11 +17,14 @@ import {
   type ClusterGround,
   type SpecificationChange,
 } from '../lab/cluster-ground.ts';
+import { serveClusterRelease } from '../lab/cluster-release.ts';
 import { fluxDefinitions } from '../lab/flux.ts';
 import { whyNotLong } from '../lab/long.ts';
 import type { ManagementCluster } from '../lab/management-cluster.ts';
 
 const namespace = 'eksa-system';
+const NEWER_CLUSTER_API = 'v1.14.1';
+const clusterApiProviders = ['bootstrap-kubeadm', 'cluster-api', 'control-plane-kubeadm', 'infrastructure-docker'];
 const minutes = 60_000;
 const PAUSED = 'anywhere.eks.amazonaws.com/paused';
 const capi = 'cluster.x-k8s.io/v1beta2';
@@ -34,13 +38,15 @@ describe.skipIf(whyNotLong !== undefined)(`upgrade cluster ${whyNotLong ?? ''}`,
 
   beforeAll(async () => {
     ground = await startClusterGround();
+    bundle = ground.bundle;
     repository = await bareRepository(join(ground.home.path, 'clusters.git'));
     management = await ground.lab.startManagementCluster('mgmt');
   }, 5 * minutes);
   afterAll(() => ground[Symbol.asyncDispose]());
 
+  let bundle: string;
   const sealift = (words: string[], file: string, ...options: string[]): Promise<SealiftResult> =>
-    ground.sealift(...words, '-f', file, '--bundle', ground.bundle, ...options);
+    ground.sealift(...words, '-f', file, '--bundle', bundle, ...options);
   const succeed = async (words: string[], file: string, ...options: string[]): Promise<Record<string, unknown>> => {
     const { code, stdout, stderr } = await sealift(words, file, ...options);
     expect({ code, stderr: code === 0 ? '' : stderr + stdout }).toEqual({ code: 0, stderr: '' });
@@ -56,7 +62,7 @@ describe.skipIf(whyNotLong !== undefined)(`upgrade cluster ${whyNotLong ?? ''}`,
     return succeed(['upgrade', 'cluster'], file, ...options);
   };
   const killed = async (when: () => Promise<boolean>, file: string, ...options: string[]): Promise<void> => {
-    const command = ['upgrade', 'cluster', '-f', file, '--bundle', ground.bundle, ...options];
+    const command = ['upgrade', 'cluster', '-f', file, '--bundle', bundle, ...options];
     expect((await runSealift(command, { home: ground.home, kill: { when } })).killed).toBe(true);
   };
 
@@ -103,6 +109,7 @@ describe.skipIf(whyNotLong !== undefined)(`upgrade cluster ${whyNotLong ?? ''}`,
         ...{ kind: 'upgrade-plan', name: 'one', role: 'workload', provider: 'in-memory', needed: true, warnings: [] },
         kubernetesVersion: { from: 'v1.34.6', to: 'v1.35.4' },
         throughBootstrap: false,
+        clusterApi: [],
         rolls: [
           { subject: 'control plane', reason, machines: 1 },
           { subject: 'worker group md-0', reason, machines: 2 },
@@ -163,11 +170,37 @@ describe.skipIf(whyNotLong !== undefined)(`upgrade cluster ${whyNotLong ?? ''}`,
       ({ kubeconfig } = (await succeed(['create', 'cluster'], await spec('1.34'))) as { kubeconfig: string });
     }, 6 * minutes);
 
-    it('is done by itself', async () => {
-      const result = await succeed(['upgrade', 'cluster'], await spec('1.35'));
+    it('is done by itself, with the newer Cluster API of the bundle, killed -9 while that takes its place', async () => {
+      bundle = await ground.exportBundle('newer.tar', () => serveClusterRelease(NEWER_CLUSTER_API));
+      const file = await spec('1.35');
+      const plan = await succeed(['upgrade', 'plan', 'cluster'], file);
+      const from = [...(await providersAt(kubeconfig)).values()][0];
+      expect(plan['clusterApi']).toEqual(
+        ['cluster-api', 'bootstrap-kubeadm', 'control-plane-kubeadm', 'infrastructure-docker'].map((subject) => ({
+          subject,
+          from,
+          to: NEWER_CLUSTER_API,
+        })),
+      );
+      const result = await killedOnce(
+        async () => [...(await providersAt(kubeconfig)).values()].includes(NEWER_CLUSTER_API),
+        file,
+      );
       expect(result).toMatchObject({ role: 'management', kubernetesVersion: 'v1.35.4' });
       expect(rolesOf(result)).toEqual(['control-plane v1.35.4', 'worker v1.35.4']);
+      expect([...(await providersAt(kubeconfig))].sort()).toEqual(
+        clusterApiProviders.map((subject) => [subject, NEWER_CLUSTER_API]),
+      );
       await expectHome(kubeconfig);
+    });
+
+    it('refuses a bundle with an older Cluster API', async () => {
+      const words = ['upgrade', 'cluster', '-f', await spec('1.35'), '--bundle', ground.bundle, '--on-failure', 'fail'];
+      const { code, stdout } = await ground.sealift(...words);
+      expect(code).toBe(5);
+      const { problems } = parseOutput('failure', stdout) as { problems: { subject: string; message: string }[] };
+      expect(problems.map(({ subject }) => subject).sort()).toEqual(clusterApiProviders);
+      for (const { message } of problems) expect(message).toContain('Cluster API cannot go back');
     });
 
     it('does nothing, and says so, when nothing has changed', async () => {
@@ -201,6 +234,12 @@ describe.skipIf(whyNotLong !== undefined)(`upgrade cluster ${whyNotLong ?? ''}`,
     });
   });
 });
+
+/** Versions of the providers of Cluster API on a management cluster. */
+async function providersAt(kubeconfig: string): Promise<Map<string, string>> {
+  await using cluster = await openCluster(kubeconfig);
+  return await providerVersions(cluster);
+}
 
 function rolesOf(result: Record<string, unknown>): string[] {
   const nodes = result['nodes'] as { role: string; version: string }[];

@@ -26,7 +26,10 @@ export function upgradeClusterActivities(survey: Partial<UpgradeSurvey> = {}, is
   const nothing = (): undefined => undefined;
   return new CommandedActivities({
     identifyHost: () => ({ taskQueue: hostQueue }),
-    validateUpgrade: () => ({ throughBootstrap: false, isUnfinished: false, warnings: [], ...survey }),
+    validateUpgrade: () => ({
+      ...{ throughBootstrap: false, replacesClusterApi: false, isUnfinished: false, warnings: [] },
+      ...survey,
+    }),
     updateSecrets: nothing,
     upgradeNeeded: () => isNeeded,
     pauseReconcile: nothing,

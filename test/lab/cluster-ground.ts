@@ -20,6 +20,8 @@ export interface ClusterGround extends AsyncDisposable {
   bundle: string;
   /** Writes the specification of a cluster, `<name>.yaml` in the home. @returns its path @throws Error when there is nothing to replace */
   specification(name: string, changes?: readonly SpecificationChange[]): Promise<string>;
+  /** Makes another bundle, out of a release that has ended when it is there. @returns its path */
+  exportBundle(name: string, release: () => Promise<ServedRelease>): Promise<string>;
   /** Runs a command that prints JSON. */
   sealift(...args: string[]): Promise<SealiftResult>;
 }
@@ -35,7 +37,7 @@ export interface ClusterGroundSettings {
 
 /** Starts all of it; the upstreams of the bundle have ended when it is there. */
 export async function startClusterGround(settings: ClusterGroundSettings = {}): Promise<ClusterGround> {
-  const { provider = inMemory, release = serveClusterRelease, env } = settings;
+  const { provider = inMemory, release = () => serveClusterRelease(), env } = settings;
   const [lab, temporal] = await Promise.all([startLab(), startTemporal()]);
   const home = await createSealiftHome({ ...temporal.env, IN_MEMORY_CLOUD: lab.cloud.socket, ...env });
   const bundle = join(home.path, 'artifacts.tar');
@@ -48,6 +50,11 @@ export async function startClusterGround(settings: ClusterGroundSettings = {}): 
       const file = join(home.path, `${name}.yaml`);
       await writeFile(file, changed(provider.specTemplate(name), changes));
       return file;
+    },
+    async exportBundle(name, other) {
+      const path = join(home.path, name);
+      await exportRelease(home, path, other);
+      return path;
     },
     sealift: (...args) => runSealift([...args, '--output-format', 'json'], { home }),
     async [Symbol.asyncDispose]() {

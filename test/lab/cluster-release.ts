@@ -10,9 +10,12 @@ const IMAGES = 'public.ecr.aws/release-container-registry';
 /** Kubernetes versions that clusters can be made of, an upgrade apart each. */
 export const labVersions = { older: 'v1.34.6', newer: 'v1.35.4', newest: 'v1.36.1' } as const;
 
-/** An EKS Anywhere release, served on this machine, that holds the lab's Cluster API: clusters can be made of its bundle. */
-export async function serveClusterRelease(): Promise<ServedRelease> {
-  const releases = await clusterApiReleases();
+/**
+ * An EKS Anywhere release, served on this machine, that holds the lab's Cluster API: clusters can be made of its bundle.
+ * @param clusterApi as `clusterApiReleases`
+ */
+export async function serveClusterRelease(clusterApi?: string): Promise<ServedRelease> {
+  const releases = await clusterApiReleases(clusterApi);
   const fields = ['clusterAPI', 'bootstrap', 'controlPlane', 'docker'];
   const contents = new Map<string, Uint8Array>();
   const components = releases.map(({ version, components: manifest, metadata }, index) => {

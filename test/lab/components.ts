@@ -11,14 +11,23 @@ const providers: { type: ProviderType; name: string; file: string }[] = [
   { type: 'InfrastructureProvider', name: 'docker', file: 'infrastructure-components.yaml' },
 ];
 
-/** The pinned Cluster API with its in-memory provider, as `make setup` leaves it in .cache/cluster-api. */
-export async function clusterApiReleases(): Promise<ProviderRelease[]> {
+/**
+ * The pinned Cluster API with its in-memory provider, as `make setup` leaves it in .cache/cluster-api.
+ * @param called the version that they say they are, of the same minor; their own when absent
+ */
+export async function clusterApiReleases(called?: string): Promise<ProviderRelease[]> {
   const root = join(projectRoot, '.cache', 'cluster-api');
   const [version] = await readdir(root).catch(() => []);
   if (version === undefined) throw new Error(`there is nothing in ${root}: run \`make setup\``);
   const read = (file: string): Promise<Uint8Array> => readFile(join(root, version, file));
   const metadata = await read('metadata.yaml');
   return Promise.all(
-    providers.map(async ({ type, name, file }) => ({ type, name, version, metadata, components: await read(file) })),
+    providers.map(async ({ type, name, file }) => {
+      const components = await read(file);
+      const release = { type, name, version, metadata, components };
+      if (called === undefined) return release;
+      const text = Buffer.from(components).toString('utf8').replaceAll(`:${version}`, `:${called}`);
+      return { ...release, version: called, components: Buffer.from(text) };
+    }),
   );
 }
