@@ -34,13 +34,14 @@ describe('the Deployment of a provider', () => {
       { name: 'manager', image: 'manager:v1', env: [{ name: 'A', value: 'b' }, { name: 'POD' }] },
     ];
     const labels = { 'cluster.x-k8s.io/provider': 'infrastructure-vsphere' };
-    const metadata = { name: 'capv', namespace: 'capv-system', uid: 'u', replicas: 1, generation: 3, labels };
+    const metadata = { name: 'capv', namespace: 'capv-system', uid: 'u', generation: 3, labels };
     const spec = { template: { spec: { serviceAccountName: 'capv-manager', containers } } };
     expect(readDeployment({ apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec })).toEqual({
       namespace: 'capv-system',
       name: 'capv',
       generation: 3,
       uid: 'u',
+      replicas: 1,
       provider: 'infrastructure-vsphere',
       image: 'manager:v1',
       args: [],
