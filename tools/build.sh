@@ -31,6 +31,9 @@ in-memory-infrastructure   cluster-api sealift.dev/tools/cluster-api/in-memory-i
 govc          vsphere     sealift.dev/tools/vsphere/govc
 vcsim         vsphere     sealift.dev/tools/vsphere/vcsim
 capv          vsphere/capv sigs.k8s.io/cluster-api-provider-vsphere
+capt          tinkerbell/capt github.com/tinkerbell/cluster-api-provider-tinkerbell
+tinkerbell-stack tinkerbell sealift.dev/tools/tinkerbell/stack
+tinkerbell-agent tinkerbell sealift.dev/tools/tinkerbell/agent
 containerd2   containerd  github.com/containerd/containerd/v2/cmd/containerd  no_btrfs,no_devmapper,no_zfs
 ctr2          containerd  github.com/containerd/containerd/v2/cmd/ctr
 cri-pull      containerd  sealift.dev/tools/containerd

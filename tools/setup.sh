@@ -93,6 +93,9 @@ part 'Go tools' build_tools
 part 'Cluster API' tools/cluster-api/components.sh
 part 'CAPV' tools/provider-components.sh vsphere vsphere/capv sigs.k8s.io/cluster-api-provider-vsphere \
   gcr.io/k8s-staging-capi-vsphere/cluster-api-vsphere-controller registry.k8s.io/cluster-api-vsphere/cluster-api-vsphere-controller
+part 'CAPT' tools/provider-components.sh tinkerbell tinkerbell/capt github.com/tinkerbell/cluster-api-provider-tinkerbell \
+  ghcr.io/tinkerbell/cluster-api-provider-tinkerbell ghcr.io/tinkerbell/cluster-api-provider-tinkerbell
+part 'Tinkerbell' tools/tinkerbell/definitions.sh
 part 'Ansible' tools/python-venv.sh ansible Ansible
 part 'BMC emulators' tools/python-venv.sh bmc 'BMC emulators'
 part 'dist' build_dist
