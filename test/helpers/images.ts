@@ -180,15 +180,16 @@ export interface ChartOptions {
   version: string;
   /** bytes of noise in the chart, so that charts differ in size */
   padding?: number;
+  /** its templates by their file names; one ConfigMap when absent */
+  templates?: Record<string, string>;
 }
 
-/** A real, installable Helm chart (one ConfigMap) as a .tgz. */
-export function generateChartArchive({ name, version, padding = 100 }: ChartOptions): Buffer {
+/** A real, installable Helm chart as a .tgz. */
+export function generateChartArchive({ name, version, padding = 100, templates = configMap }: ChartOptions): Buffer {
   const files = {
     'Chart.yaml': `apiVersion: v2\nname: ${name}\nversion: ${version}\ndescription: generated\ntype: application\n`,
     'values.yaml': `noise: ${randomBuffer(`${name} ${version}`, padding).toString('hex')}\n`,
-    'templates/configmap.yaml':
-      'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\ndata:\n  noise: {{ .Values.noise }}\n',
+    ...Object.fromEntries(Object.entries(templates).map(([file, text]) => [`templates/${file}`, text])),
   };
   const entries = Object.entries(files).flatMap(([path, text]) => {
     const bytes = Buffer.from(text);
@@ -196,6 +197,11 @@ export function generateChartArchive({ name, version, padding = 100 }: ChartOpti
   });
   return gzipSync(Buffer.concat([...entries, Buffer.alloc(1024)]));
 }
+
+const configMap = {
+  'configmap.yaml':
+    'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\ndata:\n  noise: {{ .Values.noise }}\n',
+};
 
 /** The same chart as the OCI artifact that `helm push` makes (https://helm.sh/docs/topics/registries/). */
 export function generateChart(options: ChartOptions): GeneratedImage {

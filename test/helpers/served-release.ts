@@ -21,10 +21,12 @@ export interface ServedRelease extends AsyncDisposable {
 /**
  * Fills a registry and a file server from a Bundles manifest, and says how Sealift reaches them.
  * @param contents what some of its URLs hold; other files are made up
+ * @param charts templates of some of its charts, by reference
  */
 export async function serveRelease(
   bundlesYaml: string,
   contents: ReadonlyMap<string, Uint8Array> = new Map(),
+  charts: ReadonlyMap<string, Record<string, string>> = new Map(),
 ): Promise<ServedRelease> {
   const folder = await temporaryFolder('release');
   const registry = await startRegistry({ kind: 'distribution' });
@@ -35,7 +37,7 @@ export async function serveRelease(
     await folder.remove();
   };
   try {
-    const filled = await fillFromBundles(bundlesYaml, { registry: registry.url, filesFolder, contents });
+    const filled = await fillFromBundles(bundlesYaml, { registry: registry.url, filesFolder, contents, charts });
     const manifest = join(folder.path, 'bundles.yaml');
     await writeFile(manifest, filled.bundlesYaml);
     const pullFrom = pullFromOptions(filled, registry.url, files.url);

@@ -15,6 +15,8 @@ export interface UpstreamTarget {
   filesFolder: string;
   /** what these URLs hold; other files are made up */
   contents?: ReadonlyMap<string, Uint8Array>;
+  /** templates of the charts of these references; others are made up */
+  charts?: ReadonlyMap<string, Record<string, string>>;
 }
 
 export interface FilledUpstream {
@@ -41,7 +43,7 @@ export async function fillFromBundles(bundlesYaml: string, target: UpstreamTarge
   const access = typeof target.registry === 'string' ? { url: target.registry } : target.registry;
   const pusher = await createPusher(access);
   try {
-    const upstream = new Upstream(pusher, target.filesFolder, target.contents ?? new Map());
+    const upstream = new Upstream(pusher, target);
     const document = parse(bundlesYaml) as Node;
     await upstream.fill(document);
     return {
@@ -75,11 +77,13 @@ class Upstream {
   readonly #pusher: Pusher;
   readonly #folder: string;
   readonly #contents: ReadonlyMap<string, Uint8Array>;
+  readonly #templates: ReadonlyMap<string, Record<string, string>>;
 
-  constructor(pusher: Pusher, folder: string, contents: ReadonlyMap<string, Uint8Array>) {
+  constructor(pusher: Pusher, { filesFolder, contents = new Map(), charts = new Map() }: UpstreamTarget) {
     this.#pusher = pusher;
-    this.#folder = folder;
+    this.#folder = filesFolder;
     this.#contents = contents;
+    this.#templates = charts;
   }
 
   /** Walks a manifest and makes everything it names; digests and checksums are put right in place. */
@@ -109,7 +113,7 @@ class Upstream {
     const { description } = node;
     const isChart = typeof description === 'string' && description.startsWith('Helm chart');
     const digest = await (isChart
-      ? this.#content(this.charts, uri, chartFor)
+      ? this.#content(this.charts, uri, (name, tag) => chartFor(name, tag, this.#templates.get(uri)))
       : this.#content(this.images, uri, imageFor));
     if ('imageDigest' in node) {
       node['imageDigest'] = digest;
@@ -185,8 +189,9 @@ function imageFor(repository: string, tag: string): GeneratedImage {
   return generateImage({ seed, layers, platforms: ['linux/amd64', 'linux/arm64'] });
 }
 
-function chartFor(repository: string, tag: string): GeneratedImage {
-  return generateChart({ name: repository.split('/').at(-1) ?? repository, version: tag, padding: 2_000 });
+function chartFor(repository: string, tag: string, templates?: Record<string, string>): GeneratedImage {
+  const name = repository.split('/').at(-1) ?? repository;
+  return generateChart({ name, version: tag, padding: 2_000, ...(templates === undefined ? {} : { templates }) });
 }
 
 /** Something of the kind that the name promises: YAML where YAML is read, noise elsewhere. */
