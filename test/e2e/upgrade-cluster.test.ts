@@ -171,7 +171,7 @@ describe.skipIf(whyNotLong !== undefined)(`upgrade cluster ${whyNotLong ?? ''}`,
     }, 6 * minutes);
 
     it('is done by itself, with the newer Cluster API of the bundle, killed -9 while that takes its place', async () => {
-      bundle = await ground.exportBundle('newer.tar', () => serveClusterRelease(NEWER_CLUSTER_API));
+      bundle = await ground.exportBundle('newer.tar', () => serveClusterRelease({ called: NEWER_CLUSTER_API }));
       const file = await spec('1.35');
       const plan = await succeed(['upgrade', 'plan', 'cluster'], file);
       const from = [...(await providersAt(kubeconfig)).values()][0];

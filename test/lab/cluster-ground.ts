@@ -7,6 +7,7 @@ import { createSealiftHome, runSealift, type SealiftHome, type SealiftResult } f
 import { startTemporal } from '../helpers/temporal.ts';
 import type { ServedRelease } from '../helpers/served-release.ts';
 import { serveClusterRelease } from './cluster-release.ts';
+import type { LabInfrastructure } from './components.ts';
 import { startLab, type Lab } from './lab.ts';
 
 /** What in the text of a specification is to be replaced by what. */
@@ -29,6 +30,8 @@ export interface ClusterGround extends AsyncDisposable {
 export interface ClusterGroundSettings {
   /** whose commented specification clusters are made from; in-memory's when absent */
   provider?: ProviderPlugin;
+  /** of the lab, and in its release; in-memory's when absent */
+  infrastructure?: LabInfrastructure;
   /** what the bundle is made from; the lab's release when absent */
   release?: () => Promise<ServedRelease>;
   /** also in the environment of commands */
@@ -37,8 +40,9 @@ export interface ClusterGroundSettings {
 
 /** Starts all of it; the upstreams of the bundle have ended when it is there. */
 export async function startClusterGround(settings: ClusterGroundSettings = {}): Promise<ClusterGround> {
-  const { provider = inMemory, release = () => serveClusterRelease(), env } = settings;
-  const [lab, temporal] = await Promise.all([startLab(), startTemporal()]);
+  const { provider = inMemory, infrastructure = 'docker', env } = settings;
+  const { release = () => serveClusterRelease({ infrastructure }) } = settings;
+  const [lab, temporal] = await Promise.all([startLab(infrastructure), startTemporal()]);
   const home = await createSealiftHome({ ...temporal.env, IN_MEMORY_CLOUD: lab.cloud.socket, ...env });
   const bundle = join(home.path, 'artifacts.tar');
   await exportRelease(home, bundle, release);

@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import { standInForCertManager } from '../../core/cluster-api/repository.ts';
 import { serveRelease, type ServedRelease } from '../helpers/served-release.ts';
-import { clusterApiReleases } from './components.ts';
+import { clusterApiReleases, type LabInfrastructure, type WantedReleases } from './components.ts';
 
 const digest = `sha256:${'0'.repeat(64)}`;
 const FILES = 'https://release-bucket/artifacts';
@@ -10,20 +10,31 @@ const IMAGES = 'public.ecr.aws/release-container-registry';
 /** Kubernetes versions that clusters can be made of, an upgrade apart each. */
 export const labVersions = { older: 'v1.34.6', newer: 'v1.35.4', newest: 'v1.36.1' } as const;
 
-/**
- * An EKS Anywhere release, served on this machine, that holds the lab's Cluster API: clusters can be made of its bundle.
- * @param clusterApi as `clusterApiReleases`
- */
-export async function serveClusterRelease(clusterApi?: string): Promise<ServedRelease> {
-  const releases = await clusterApiReleases(clusterApi);
-  const fields = ['clusterAPI', 'bootstrap', 'controlPlane', 'docker'];
+/** What the manifest calls an infrastructure, and the images it has beside the provider's own. */
+const infrastructures: Record<LabInfrastructure, { field: string; images: object }> = {
+  docker: { field: 'docker', images: {} },
+  vsphere: {
+    field: 'vSphere',
+    images: {
+      kubeVip: image('kube-vip/kube-vip', 'v0.8.9'),
+      manager: image('kubernetes/cloud-provider-vsphere/cpi/manager', 'v1.34.0'),
+    },
+  },
+};
+
+/** An EKS Anywhere release, served on this machine, that holds the lab's Cluster API: clusters can be made of its bundle. */
+export async function serveClusterRelease(wanted: WantedReleases = {}): Promise<ServedRelease> {
+  const releases = await clusterApiReleases(wanted);
+  const { field, images } = infrastructures[wanted.infrastructure ?? 'docker'];
+  const fields = ['clusterAPI', 'bootstrap', 'controlPlane', field];
   const contents = new Map<string, Uint8Array>();
   const components = releases.map(({ version, components: manifest, metadata }, index) => {
     const folder = `${FILES}/${fields[index]}/${version}`;
     contents.set(`${folder}/components.yaml`, manifest);
     contents.set(`${folder}/metadata.yaml`, metadata);
     const uris = { components: { uri: `${folder}/components.yaml` }, metadata: { uri: `${folder}/metadata.yaml` } };
-    return [fields[index], { ...uris, version: `${version}+abcdef1` }] as const;
+    const more = fields[index] === field ? images : {};
+    return [fields[index], { ...uris, ...more, version: `${version}+abcdef1` }] as const;
   });
   const certManager = { manifest: { uri: `${FILES}/cert-manager.yaml` }, version: 'v1.20.2+abcdef1' };
   // the lab has no nodes that cert-manager could run on: webhooks get their certificates from who runs the providers

@@ -9,8 +9,9 @@ import { writeFileAtomically } from '../../core/host/atomic-file.ts';
 import { openCluster } from '../../core/kubernetes/cluster-access.ts';
 import { readKubeconfig } from '../../core/kubernetes/kubeconfig.ts';
 import { readLocal } from '../../core/sources/read-local.ts';
-import { findTool, temporaryFolder } from '../helpers/paths.ts';
-import { clusterApiReleases } from './components.ts';
+import { findTool, requireTool, temporaryFolder } from '../helpers/paths.ts';
+import { startProcess, type RunningProcess } from '../helpers/processes.ts';
+import { clusterApiReleases, type LabInfrastructure } from './components.ts';
 import { startInMemoryCloud, type InMemoryCloud } from './in-memory-cloud.ts';
 import { playKubelet } from './kubelet.ts';
 import {
@@ -45,6 +46,12 @@ export interface Lab extends AsyncDisposable {
    * @returns how its API server is reached without the imitation before it
    */
   expectManagementCluster(cluster: { namespace: string; name: string }): Promise<ApiServerPlace>;
+  /**
+   * Boots the machines that a provider which has no in-memory backend makes for a management cluster: they become nodes of
+   * their clusters, whose API servers are imitations at the endpoint of the specification, an address of loopback.
+   * @param kubeconfig of the management cluster
+   */
+  bootMachines(kubeconfig: string): Promise<void>;
   /** Cluster API on a cluster that `giveRealApiServer` was called for. */
   makeManagementCluster(name: string, place: ApiServerPlace): Promise<ManagementCluster>;
   stop(): Promise<void>;
@@ -55,23 +62,26 @@ const tools = [
   ...['capi-core', 'capi-kubeadm-bootstrap', 'capi-kubeadm-control-plane'],
 ];
 
+/** Of providers that are not the in-memory cloud's. */
+const infrastructureTools: Record<LabInfrastructure, string[]> = { docker: [], vsphere: ['capv'] };
+
 /** @returns why there can be no lab on this machine, or undefined when there can */
-export async function labUnavailable(): Promise<string | undefined> {
-  for (const tool of tools) {
+export async function labUnavailable(infrastructure: LabInfrastructure = 'docker'): Promise<string | undefined> {
+  for (const tool of [...tools, ...infrastructureTools[infrastructure]]) {
     if ((await findTool(tool)) === undefined) return `${tool} is not in .cache/bin: run \`make setup\``;
   }
   return undefined;
 }
 
 /** Starts the cloud and writes the repository; management clusters are started one by one. */
-export async function startLab(): Promise<Lab> {
+export async function startLab(infrastructure: LabInfrastructure = 'docker'): Promise<Lab> {
   const { path: folder, remove } = await temporaryFolder('lab');
   guard(folder);
   const clusters = join(folder, 'clusters');
   await mkdir(clusters);
   const started = new Set<string>();
   const cloud = await startInMemoryCloud(folder);
-  const releases = await clusterApiReleases();
+  const releases = await clusterApiReleases({ infrastructure });
   const repository = await writeRepository(join(folder, 'repository'), {
     providers: releases,
     certManager: 'none',
@@ -83,8 +93,10 @@ export async function startLab(): Promise<Lab> {
     return { folder: join(clusters, name), repository, providers, cloud: cloud.socket };
   };
   const kubelets: (() => Promise<void>)[] = [];
+  const booters: RunningProcess[] = [];
   const stop = async (): Promise<void> => {
     for (const end of kubelets.splice(0)) await end();
+    for (const booter of booters) await booter.stop();
     for (const name of started) {
       await stopProviders(providersFolder(join(clusters, name)));
       await stopControlPlane(controlPlaneFolder(join(clusters, name)));
@@ -112,6 +124,10 @@ export async function startLab(): Promise<Lab> {
       const options = { folder: providersFolder(own), kubeconfig, server: { url, ca }, programs };
       kubelets.push(playKubelet({ ...options, findBinary: findLabBinary }));
       return { kubeconfig, url, ca };
+    },
+    async bootMachines(kubeconfig) {
+      const [command, args] = [await requireTool('in-memory-infrastructure'), ['boot', `--kubeconfig=${kubeconfig}`]];
+      booters.push(await startProcess({ command, args, env: { IN_MEMORY_CLOUD: cloud.socket } }));
     },
     makeManagementCluster: (name, place) => ensureManagementCluster(settings(name), place),
     stop,

@@ -39,7 +39,7 @@ export const findLabBinary = findOnMachine([toolsFolder]);
 
 export function labPrograms(cloud: string): Record<string, ProviderProgram> {
   const inMemory = { binary: 'in-memory-infrastructure', env: { IN_MEMORY_CLOUD: cloud } };
-  return { ...clusterApiPrograms, 'capd-manager': inMemory };
+  return { ...clusterApiPrograms, 'capd-manager': inMemory, 'cluster-api-vsphere-controller': { binary: 'capv' } };
 }
 
 export async function labClusterctl({ folder, repository }: ManagementClusterSettings): Promise<Clusterctl> {
@@ -47,6 +47,8 @@ export async function labClusterctl({ folder, repository }: ManagementClusterSet
     command: await requireTool('clusterctl'),
     config: repository,
     home: join(folder, 'clusterctl'),
+    // the user that CAPV has for clusters without one: there are none
+    variables: { VSPHERE_USERNAME: '', VSPHERE_PASSWORD: '' },
   });
 }
 

@@ -1,5 +1,5 @@
 // Vcsim is govmomi's vCenter simulator over TLS with a real login, for tests only: one datacenter with one cluster, two of its
-// hosts, one datastore, and no machines but those that a test makes. Upstream's own main has been a module without versions
+// hosts, one datastore, and no machines but those that a test makes, which get an address when they are powered on. Upstream's own main has been a module without versions
 // since govmomi 0.47, so `go install` cannot make it.
 //
 //	VCSIM_USERNAME=... VCSIM_PASSWORD=... vcsim --listen HOST:PORT --cert FILE --key FILE
@@ -56,6 +56,7 @@ func run(ctx context.Context, arguments []string) error {
 	if err := model.Create(); err != nil {
 		return err
 	}
+	model.Map().AddHandler(&dhcp{})
 	model.Service.RegisterEndpoints = true
 	model.Service.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
 	model.Service.Listen = &url.URL{
