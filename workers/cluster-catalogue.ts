@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostPaths } from '../contracts/host.ts';
 import type { ClusterPlace, KnownCluster, ListedCluster } from '../contracts/clusters.ts';
+import { refuseNewer } from '../core/clusters/layout.ts';
 import { listClusters } from '../core/clusters/list-clusters.ts';
 import { readKeptSpec } from '../core/clusters/read-kept-spec.ts';
 import { ClusterWorkspace, type ValidatedCluster } from '../core/clusters/workspace.ts';
@@ -18,6 +19,7 @@ export async function findCluster(
   const known = (await workspaceOf(paths, name).findValidated())?.spec;
   if (kubeconfig !== undefined) {
     await using management = await openCluster(kubeconfig);
+    await refuseNewer(management, 'find cluster');
     const spec = (await readKeptSpec(name, management, providers)) ?? known;
     return spec === undefined ? undefined : { spec, kubeconfig };
   }

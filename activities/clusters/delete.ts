@@ -6,13 +6,15 @@ import { refuseAlive, refuseLeftovers, refuseNeeded, resumeForDeletion } from '.
 import { readSpecToDelete, removeKeptSpec, withdrawSpec } from '../../core/clusters/delete-spec.ts';
 import { clusterObjects, deleteCluster } from '../../core/clusters/delete.ts';
 import { findOwner } from '../../core/clusters/find-owner.ts';
+import { refuseNewer } from '../../core/clusters/layout.ts';
 import { moveClusters } from '../../core/clusters/move.ts';
 import { keptClusters, readKeptSpec } from '../../core/clusters/read-kept-spec.ts';
 import { refuseProblems } from '../../core/clusters/validate.ts';
-import { SealiftError } from '../../core/errors.ts';
+import { isErrorType, SealiftError } from '../../core/errors.ts';
 import type { WorkHooks } from '../../core/transfer/progress.ts';
 import { runActivity } from '../lib/run.ts';
 import { settleBootstrap, settleMoves } from './settle.ts';
+import { keeperOf } from './survey-upgrade.ts';
 import {
   providerNamed,
   waiting,
@@ -95,6 +97,7 @@ async function survey(
   const { name, role } = input;
   const workspace = deps.workspace(input);
   if (role === 'management') await recall(input, deps);
+  await refuseNewerKeeper(input, deps, tools);
   const found = role === 'management' ? await ownerOf(input, deps, tools, hooks) : await managerOf(input, deps, tools);
   const place = found === 'nobody' ? undefined : found;
   await using owner = place === undefined ? undefined : await tools.clusterAt(input, place);
@@ -113,6 +116,22 @@ async function survey(
   if (needsBootstrap && input.content.bundle === undefined) throw noBundle(name);
   await workspace.writeValidated({ spec: { ...spec, role }, kubernetesVersion });
   return { owner: found, needsBootstrap, provider: spec.provider, kubernetesVersion };
+}
+
+/** Before anything is brought to rest. A cluster that does not answer keeps nothing that its bootstrap cluster would need. */
+async function refuseNewerKeeper(
+  input: ClusterOperationInput,
+  deps: ClusterDependencies,
+  tools: ClusterTools,
+): Promise<void> {
+  const workspace = deps.workspace(input);
+  const keeper = keeperOf(input);
+  if (keeper === 'self' && (await workspace.findKubeconfig('self')) === undefined) return;
+  await using cluster = await tools.clusterAt(input, keeper);
+  const hasOther = keeper === 'self' && (await workspace.findKubeconfig('bootstrap')) !== undefined;
+  await refuseNewer(cluster, 'validate').catch((error: unknown) => {
+    if (!hasOther || !isErrorType(error, 'ClusterUnreachable')) throw error;
+  });
 }
 
 /** The kubeconfigs by which a management cluster and its bootstrap cluster are reached from here, as far as they are there. */

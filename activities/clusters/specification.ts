@@ -1,6 +1,6 @@
 import { version } from '../../contracts/version.ts';
-import { specDefinitions, specObjects } from '../../core/clusters/definitions.ts';
 import { publishSpec } from '../../core/clusters/git-resources.ts';
+import { keepSpec } from '../../core/clusters/keep-spec.ts';
 import { runActivity } from '../lib/run.ts';
 import type { ClusterDependencies, ClusterTools, Step, StepOn } from './tools.ts';
 
@@ -12,8 +12,7 @@ export function specificationActivities(deps: ClusterDependencies, tools: Cluste
       runActivity('install components', async ({ signal }) => {
         const { spec } = await deps.workspace(input).readValidated();
         await using cluster = await tools.clusterAt(input, on);
-        await cluster.applyAll(specDefinitions(deps.providers, version), { signal });
-        await cluster.applyAll(specObjects(spec), { signal });
+        await keepSpec(spec, cluster, { providers: deps.providers, version, signal });
       }),
     /** Writes the specification into the git repository that it names, if any. */
     installAddOns: ({ input }: Step) =>

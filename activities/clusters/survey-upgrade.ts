@@ -66,7 +66,11 @@ export async function planUpgrade(
   await using owning = await open(input, survey.owner, tools);
   const making = { spec, previous, provider, release, context: tools.contextOf(input, hooks) };
   const needed =
-    isUnfinished || bringsLayoutUp || clusterApi.length > 0 || isChanged(previous, spec) || (await upgradeNeeded(making, owning));
+    isUnfinished ||
+    bringsLayoutUp ||
+    clusterApi.length > 0 ||
+    isChanged(previous, spec) ||
+    (await upgradeNeeded(making, owning));
   const rollout = planRollout(provider, [previous, spec], kubernetesVersion);
   return {
     name: input.name,

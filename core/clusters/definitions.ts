@@ -1,12 +1,10 @@
 import { z } from 'zod';
 import type { ClusterSpec, KubernetesObject, SpecObject } from '../../contracts/cluster-spec.ts';
 import type { ProviderPlugin } from '../../contracts/provider-plugin.ts';
+import { layoutMarks } from './layout.ts';
 import { clusterDocument } from './spec/cluster-schema.ts';
 import { specGroup, specVersion } from './spec/common-schema.ts';
 import { immutableFields } from './spec/compare-specs.ts';
-
-/** Which Sealift wrote a definition: one that is older or newer than the command says so. */
-export const VERSION_ANNOTATION = 'sealift.dev/version';
 
 /** Beside Cluster, what every provider's clusters may refer to. */
 const commonKinds = ['FluxConfig', 'OIDCConfig', 'AWSIamConfig'];
@@ -53,7 +51,7 @@ function definition(kind: string, openAPIV3Schema: JsonSchema, version: string):
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
-    metadata: { name: `${plural}.${specGroup}`, annotations: { [VERSION_ANNOTATION]: version } },
+    metadata: { name: `${plural}.${specGroup}`, annotations: layoutMarks(version) },
     spec: {
       group: specGroup,
       scope: 'Namespaced',

@@ -4,6 +4,7 @@ import { conditionText, type ClusterState } from '../kubernetes/cluster-state.ts
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { readClusterState } from './await.ts';
 import { isPaused } from './find-owner.ts';
+import { newerThanThis, readLayout } from './layout.ts';
 import { keptClusters } from './read-kept-spec.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
 import type { SpecProvider } from './spec/read-documents.ts';
@@ -18,14 +19,18 @@ import { noneIfUnknown } from '../kubernetes/unknown-kind.ts';
 export async function listClusters(on: Cluster, providers: readonly SpecProvider[]): Promise<ListedCluster[]> {
   const kind = { apiVersion: capiVersions.cluster, kind: 'Cluster' };
   const listed = on.list(kind, { namespace: CLUSTER_NAMESPACE }).catch(noneIfUnknown);
-  const [made, kept] = await Promise.all([listed, keptClusters(on)]);
-  const names = [...new Set([...made, ...kept].map(({ metadata }) => metadata.name))].sort();
+  const [made, there, layout] = await Promise.all([listed, keptClusters(on), readLayout(on)]);
+  const newer = layout === undefined ? undefined : newerThanThis(layout);
+  // what a newer Sealift keeps may be misread
+  const kept = newer === undefined ? there : [];
+  const names = [...new Set([...made, ...there].map(({ metadata }) => metadata.name))].sort();
   return Promise.all(
     names.map(async (name) => {
       const isNamed = ({ metadata }: KubernetesObject): boolean => metadata.name === name;
       const specification = kept.find(isNamed);
       const state = await readClusterState(name, on);
-      return { name, ...said(specification, providers), ...found(made.find(isNamed), state) };
+      const cluster = { name, ...said(specification, providers), ...found(made.find(isNamed), state) };
+      return newer === undefined ? cluster : { ...cluster, problem: `${newer.message}: ${newer.remedy}` };
     }),
   );
 }

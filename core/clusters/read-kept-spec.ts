@@ -48,7 +48,7 @@ export async function readKeptSpec(
  * @throws SealiftError those of Cluster.get
  */
 export async function keptDocuments(kept: SpecObject<EksaClusterSpec>, on: Cluster): Promise<KubernetesObject[]> {
-  const cluster = withFluxConfig(kept);
+  const cluster = withoutOldFields(await withFluxConfig(kept, on));
   const found = new Map<string, KubernetesObject>();
   const open = referencesIn(cluster.spec);
   for (let reference = open.shift(); reference !== undefined; reference = open.shift()) {
@@ -68,11 +68,21 @@ export async function keptDocuments(kept: SpecObject<EksaClusterSpec>, on: Clust
   return [cluster, ...found.values()];
 }
 
-/** A GitOpsConfig is kept as the FluxConfig that says the same. */
-function withFluxConfig(cluster: SpecObject<EksaClusterSpec>): SpecObject<EksaClusterSpec> {
+/** A GitOpsConfig is kept as the FluxConfig that says the same; only in layout 0 as it is. */
+async function withFluxConfig(cluster: SpecObject<EksaClusterSpec>, on: Cluster): Promise<SpecObject<EksaClusterSpec>> {
   const { gitOpsRef } = cluster.spec;
   if (gitOpsRef?.kind !== 'GitOpsConfig') return cluster;
-  return { ...cluster, spec: { ...cluster.spec, gitOpsRef: { ...gitOpsRef, kind: 'FluxConfig' } } };
+  const flux = { ...gitOpsRef, kind: 'FluxConfig' };
+  const { namespace } = cluster.metadata;
+  const metadata = { name: flux.name, ...(namespace === undefined ? {} : { namespace }) };
+  const found = await on.get({ apiVersion: specApiVersion, kind: flux.kind, metadata }).catch(undefinedIfUnknown);
+  return found === undefined ? cluster : { ...cluster, spec: { ...cluster.spec, gitOpsRef: flux } };
+}
+
+/** Fields of layout 0 that say nothing about the cluster: EKS Anywhere has none of them any more. */
+function withoutOldFields(cluster: SpecObject<EksaClusterSpec>): SpecObject<EksaClusterSpec> {
+  const { overrideClusterSpecFile: _, ...spec } = cluster.spec as EksaClusterSpec & Record<string, unknown>;
+  return { ...cluster, spec };
 }
 
 /** Every `{kind, name}` in a document: which kinds there are is the providers' to know. */

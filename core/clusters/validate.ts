@@ -7,6 +7,7 @@ import { SealiftError } from '../errors.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { readLocal } from '../sources/read-local.ts';
 import { ItemsFailed } from '../transfer/failures.ts';
+import { layoutFindings } from './layout.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
 import { isProblem } from './spec/findings.ts';
 import { readClusterSpec } from './spec/read-spec.ts';
@@ -44,6 +45,7 @@ export async function validateCluster(request: ValidationRequest): Promise<{ spe
     const asked = { spec, operation, skip, ...(management === undefined ? {} : { management }) };
     all.push(...(await provider.preflight(asked, context)));
     all.push(...(await managementFindings(spec, request)));
+    if (management !== undefined) all.push(...(await layoutFindings(management, { operation, role: spec.role })));
   }
   refuseProblems(all);
   // a specification that can't be understood comes with problems
