@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import type { Digest } from '../../contracts/descriptor.ts';
 import type { NodeImages } from '../../contracts/provider-plugin.ts';
 import type { ReadableBundle } from '../bundle/reader.ts';
 import { SealiftError } from '../errors.ts';
 import { readFromBundle } from '../node-config/read-from-bundle.ts';
 import { chartArchives } from '../trees/bundle-files.ts';
+import { releaseImages, type ReleaseImage } from './release-images.ts';
 import { parseYamlDocuments, readShape, type YamlDocument } from '../sources/yaml-documents.ts';
 
 const EKS_ANYWHERE_BUNDLES = 'sealift/eks-anywhere/bundles:';
@@ -65,9 +67,13 @@ export interface CiliumRelease {
 
 /** What a bundle brings for clusters of one Kubernetes minor version. */
 export interface ClusterRelease {
+  /** identity of the bundle, see ReadableBundle */
+  content: Digest;
   /** e.g. `v1.30.14` */
   kubernetesVersion: string;
   images: NodeImages;
+  /** all that its clusters may pull */
+  everyImage: ReleaseImage[];
   core: ProviderComponents;
   bootstrap: ProviderComponents;
   controlPlane: ProviderComponents;
@@ -104,9 +110,12 @@ export async function readRelease(
     componentsOf(provider),
     fileOf(bundle, versions.certManager.manifest.uri),
   ]);
+  const distro = await eksDistroImages(bundle, versions);
   return {
+    content: bundle.identity,
     kubernetesVersion: versions.eksD.kubeVersion,
-    images: await nodeImages(bundle, versions),
+    images: nodeImages(bundle, versions, distro),
+    everyImage: releaseImages(bundle.billOfMaterials, [distro, blocksFor(versions, infrastructure)]),
     core,
     bootstrap,
     controlPlane,
@@ -131,6 +140,14 @@ async function versionsBundle(bundle: ReadableBundle, minor: string): Promise<Ve
   throw lacking(bundle, `Kubernetes ${minor}${there === '' ? '' : `; it has ${there}`}`);
 }
 
+/** All of a version but what only other infrastructures use. */
+function blocksFor(versions: VersionsBundle, infrastructure: InfrastructureName): object {
+  const others: string[] = Object.entries(infrastructureFields).flatMap(([name, field]) =>
+    name === infrastructure ? [] : [field],
+  );
+  return Object.fromEntries(Object.entries(versions).filter(([field]) => !others.includes(field)));
+}
+
 async function versionsBundles(bundle: ReadableBundle): Promise<VersionsBundle[]> {
   const manifests = bundle.billOfMaterials.items.filter(({ destination }) =>
     destination.startsWith(EKS_ANYWHERE_BUNDLES),
@@ -142,16 +159,28 @@ async function versionsBundles(bundle: ReadableBundle): Promise<VersionsBundle[]
     .flatMap((document) => readShape(document, bundlesShape).spec.versionsBundles);
 }
 
-async function nodeImages(bundle: ReadableBundle, { eksD, vSphere, tinkerbell }: VersionsBundle): Promise<NodeImages> {
+/** The images of the EKS Distro release that a Kubernetes version is built from, e.g. `etcd-image`. */
+async function eksDistroImages(
+  bundle: ReadableBundle,
+  { eksD }: VersionsBundle,
+): Promise<{ name: string; uri: string }[]> {
   const item = bundle.billOfMaterials.items.find(({ destination }) => destination === EKS_DISTRO_RELEASE + eksD.name);
   if (item === undefined) throw lacking(bundle, `the EKS Distro release ${eksD.name}`);
   const documents = await documentsOf(bundle, item.reference);
-  const assets = documents
+  return documents
     .filter(({ value }) => (value as { kind?: unknown }).kind === 'Release')
     .flatMap((document) => readShape(document, eksDistroShape).status.components)
-    .flatMap((one) => one.assets ?? []);
+    .flatMap((one) => one.assets ?? [])
+    .flatMap(({ name, image: found }) => (found === undefined ? [] : [{ name, uri: found.uri }]));
+}
+
+function nodeImages(
+  bundle: ReadableBundle,
+  { eksD, vSphere, tinkerbell }: VersionsBundle,
+  assets: readonly { name: string; uri: string }[],
+): NodeImages {
   const imageNamed = (name: string): string => {
-    const found = assets.find((asset) => asset.name === `${name}-image`)?.image?.uri;
+    const found = assets.find((asset) => asset.name === `${name}-image`)?.uri;
     if (found === undefined) throw lacking(bundle, `the image ${name} of the EKS Distro release ${eksD.name}`);
     return found;
   };
@@ -168,7 +197,10 @@ function kubeVip(provider: { kubeVip: { uri: string } } | undefined): Pick<NodeI
   return provider === undefined ? {} : { kubeVip: provider.kubeVip.uri };
 }
 
-async function ciliumRelease(bundle: ReadableBundle, { cilium }: VersionsBundle): Promise<Pick<ClusterRelease, 'cilium'>> {
+async function ciliumRelease(
+  bundle: ReadableBundle,
+  { cilium }: VersionsBundle,
+): Promise<Pick<ClusterRelease, 'cilium'>> {
   if (cilium === undefined) return {};
   const { uri } = cilium.helmChart;
   const archive = (await chartArchives(bundle)).find(({ item }) => item.reference === uri);

@@ -9,7 +9,7 @@ import { placeDestination, splitDestination, type DestinationRules } from '../oc
 import type { Target } from './plan-types.ts';
 
 /** Where the bill of materials of each bundle lands, below the namespace. */
-const BILL_REPOSITORY = 'sealift/bundles';
+export const BILL_REPOSITORY = 'sealift/bundles';
 
 /** Everything in the bundle with its place in the destination, the bill of materials included. @throws SealiftError InvalidInput when two items would share a tag */
 export function targetsOf(bundle: Bundle, rules: DestinationRules): Target[] {
