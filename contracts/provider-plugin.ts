@@ -109,6 +109,16 @@ export interface ProviderProgram {
   binary: string;
   /** variables beyond those of the Deployment */
   env?: Record<string, string>;
+  /** for a manager that cannot be told where to listen by the flags of Cluster API's own managers */
+  listening?: FixedListening;
+}
+
+/** Where a manager listens whose webhooks no flag can move: two of them cannot be on one machine. */
+export interface FixedListening {
+  /** its flag for the address of its metrics, e.g. `--metrics-bind-addr` */
+  metricsFlag: string;
+  /** of its webhooks; their certificate is where controller-runtime looks for it by itself */
+  webhookPort: number;
 }
 
 /** One thing that an upgrade rolls. */

@@ -28,6 +28,16 @@ describe('the Deployment of a provider', () => {
     ]);
   });
 
+  it('is told of no flag that it does not have or heed', () => {
+    const args = ['--leader-elect', '--metrics-bind-addr=:8080'];
+    const fixed = { metricsFlag: '--metrics-bind-addr', webhookPort: 9443 };
+    expect(managerArguments(args, ports, '/certs', fixed)).toEqual([
+      '--leader-elect=false',
+      '--metrics-bind-addr=127.0.0.1:1003',
+      '--health-addr=127.0.0.1:1002',
+    ]);
+  });
+
   it('runs its manager, whatever stands beside that', () => {
     const containers = [
       { name: 'proxy', image: 'proxy:v1' },

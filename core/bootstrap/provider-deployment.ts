@@ -1,4 +1,5 @@
 import type { KubernetesObject } from '../../contracts/cluster-spec.ts';
+import type { FixedListening } from '../../contracts/provider-plugin.ts';
 
 /** Set by clusterctl on everything that belongs to a provider, e.g. `infrastructure-vsphere`. */
 export const PROVIDER_LABEL = 'cluster.x-k8s.io/provider';
@@ -71,14 +72,26 @@ const replaced =
  * The Deployment's own arguments, but for those that say where to listen. There is one process of each provider, so nobody
  * is elected; metrics are on loopback, where only a token review could protect them, which not every provider may do.
  */
-export function managerArguments(args: readonly string[], ports: ProviderPorts, certificates: string): string[] {
+export function managerArguments(
+  args: readonly string[],
+  ports: ProviderPorts,
+  certificates: string,
+  fixed?: FixedListening,
+): string[] {
+  const metrics = `${LOOPBACK}:${ports.diagnostics}`;
+  const listening =
+    fixed === undefined
+      ? [
+          `--diagnostics-address=${metrics}`,
+          '--insecure-diagnostics=true',
+          `--webhook-port=${ports.webhook}`,
+          `--webhook-cert-dir=${certificates}`,
+        ]
+      : [`${fixed.metricsFlag}=${metrics}`];
   return [
-    ...args.filter((arg) => !replaced.test(arg)),
+    ...args.filter((arg) => !replaced.test(arg) && arg.split('=', 1)[0] !== fixed?.metricsFlag),
     '--leader-elect=false',
-    `--diagnostics-address=${LOOPBACK}:${ports.diagnostics}`,
-    '--insecure-diagnostics=true',
-    `--webhook-port=${ports.webhook}`,
-    `--webhook-cert-dir=${certificates}`,
+    ...listening,
     `--health-addr=${LOOPBACK}:${ports.health}`,
   ];
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { request } from 'undici';
+import type { FixedListening, ProviderProgram } from '../../contracts/provider-plugin.ts';
 import { SealiftError } from '../errors.ts';
 import { readFileIfPresent, writeFileAtomically } from '../host/atomic-file.ts';
 import { openApiServer, type ApiServer } from '../kubernetes/api-server.ts';
@@ -33,13 +34,7 @@ import {
   type ProviderPorts,
 } from './provider-deployment.ts';
 
-/** The program that is in a provider's image. */
-export interface ProviderProgram {
-  /** what `findBinary` is asked for */
-  binary: string;
-  /** variables beyond those of the Deployment */
-  env?: Record<string, string>;
-}
+export type { ProviderProgram };
 
 /** Programs by the name of their image (`imageName`): Cluster API's own providers. */
 export const clusterApiPrograms: Record<string, ProviderProgram> = {
@@ -77,6 +72,8 @@ const webhookKinds = ['MutatingWebhookConfiguration', 'ValidatingWebhookConfigur
   kind,
 }));
 const deploymentKind = { apiVersion: 'apps/v1', kind: 'Deployment' };
+/** Where controller-runtime looks for its webhooks' certificate below the folder for temporary files, unless told otherwise. */
+const defaultCertificates = ['k8s-webhook-server', 'serving-certs'];
 const definitionKind = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition' };
 
 /**
@@ -128,14 +125,14 @@ function daemonOf({ namespace, name }: ProviderDeployment, folder: string): Daem
 async function ensureProvider(deployment: ProviderDeployment, context: Context): Promise<ProviderProcess> {
   const program = programOf(deployment, context.programs);
   const daemon = daemonOf(deployment, context.folder);
-  const state = await ensureState(daemon);
+  const state = await ensureState(daemon, program);
   await writeToken(deployment, daemon, context);
   await redirectWebhooks(deployment, state, context.cluster);
   const command = await context.findBinary(program.binary);
   const start: DaemonStart = {
     ...daemon,
     command,
-    args: managerArguments(deployment.args, state.ports, certificateFolder(daemon)),
+    args: managerArguments(deployment.args, state.ports, certificateFolder(daemon), program.listening),
     env: environmentOf(deployment, program, daemon),
     ready: () => answersReady(state.ports.health),
     readyTimeoutMs: context.readyTimeoutMs ?? 120_000,
@@ -170,30 +167,32 @@ interface ProviderState {
 }
 
 /** Ports and certificate, made once; a port that somebody else took since is changed while the process is not there. */
-async function ensureState(daemon: Daemon): Promise<ProviderState> {
+async function ensureState(daemon: Daemon, { listening }: ProviderProgram): Promise<ProviderState> {
   const file = join(daemon.folder, `${daemon.name}.json`);
   const text = await readFileIfPresent(file);
   const known = text === undefined ? undefined : (JSON.parse(text) as ProviderState);
   if (known !== undefined && (await daemonLives(daemon))) return known;
   const ports = {
-    webhook: await freePort(known?.ports.webhook),
+    webhook: listening?.webhookPort ?? (await freePort(known?.ports.webhook)),
     health: await freePort(known?.ports.health),
     diagnostics: await freePort(known?.ports.diagnostics),
   };
-  const webhookCa = known?.webhookCa ?? (await writeWebhookCertificate(daemon));
+  const webhookCa = known?.webhookCa ?? (await writeWebhookCertificate(daemon, listening));
   await writeFileAtomically(file, `${JSON.stringify({ ports, webhookCa })}\n`);
   return { ports, webhookCa };
 }
 
-async function writeWebhookCertificate(daemon: Daemon): Promise<string> {
+async function writeWebhookCertificate(daemon: Daemon, fixed?: FixedListening): Promise<string> {
+  const folder =
+    fixed === undefined ? certificateFolder(daemon) : join(certificateFolder(daemon), ...defaultCertificates);
   const authority = await createAuthority(`${daemon.name}-webhooks`);
   const issued = await issueCertificate(authority, {
     commonName: daemon.name,
     ipAddresses: ['127.0.0.1'],
     usages: ['server'],
   });
-  await writeFileAtomically(join(certificateFolder(daemon), 'tls.crt'), issued.certificate);
-  await writeFileAtomically(join(certificateFolder(daemon), 'tls.key'), issued.key);
+  await writeFileAtomically(join(folder, 'tls.crt'), issued.certificate);
+  await writeFileAtomically(join(folder, 'tls.key'), issued.key);
   return authority.certificate;
 }
 
@@ -253,6 +252,7 @@ function environmentOf(
     POD_UID: deployment.uid,
     POD_IP: '127.0.0.1',
     ...program.env,
+    ...(program.listening === undefined ? {} : { TMPDIR: certificateFolder(daemon) }),
     KUBECONFIG: kubeconfigOf(daemon),
   };
 }

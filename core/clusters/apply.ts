@@ -17,12 +17,15 @@ export interface ClusterMaking {
 }
 
 /**
- * Says on a management or bootstrap cluster what a cluster is to be, secrets first. May be repeated: what is as it should be
- * stays as it is.
- * @throws SealiftError those of Cluster.applyAll; RegistryUnauthorized when the mirror wants a password and none is given
+ * Says on a management or bootstrap cluster what a cluster is to be: secrets, what the infrastructure has to know first, then
+ * the cluster. May be repeated: what is as it should be stays as it is.
+ * @throws SealiftError those of Cluster.applyAll, and of the provider; RegistryUnauthorized when the mirror wants a password and
+ * none is given
  */
 export async function applyCluster(making: ClusterMaking, on: Cluster, signal: AbortSignal): Promise<void> {
+  const { spec, provider, context } = making;
   await applySecrets(making, on, signal);
+  await provider.postCapiInit(spec, on, context);
   await on.applyAll(renderedObjects(making), { signal });
 }
 

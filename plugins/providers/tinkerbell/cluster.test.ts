@@ -102,6 +102,15 @@ describe.skipIf(unavailable !== undefined)('hardware on a cluster', () => {
       expect(told.some((detail) => detail.includes('bmc-two'))).toBe(true);
     });
 
+    it('is waited for only where it is in the list', async () => {
+      await applyHardware([one, exampleHardware({ hostname: 'silent' })], cluster, defaultPorts);
+      await contact('one');
+      await awaitContact(cluster, { alive: () => undefined }, [one]);
+      await awaitContact(cluster, { alive: () => undefined }, []);
+      await cluster.delete(bmcMachine('silent'));
+      await cluster.delete(hardware('silent'));
+    });
+
     it('can be given up while it is waited for', async () => {
       await applyHardware([exampleHardware({ hostname: 'three' })], cluster, defaultPorts);
       const cancelled = new Error('cancelled');

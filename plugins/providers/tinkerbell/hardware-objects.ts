@@ -22,11 +22,10 @@ export interface HardwareObjects {
  * @see Tinkerbell's API tinkerbell.org/v1alpha1 and bmc.tinkerbell.org/v1alpha1
  */
 export function hardwareObjects(one: Hardware, settings: BmcSettings): HardwareObjects {
-  const bmcName = `bmc-${one.hostname}`;
   const hardware = {
     ...object(hardwareKind, one.hostname),
     spec: {
-      ...(one.bmc === undefined ? {} : { bmcRef: { name: bmcName, kind: bmcMachineKind.kind } }),
+      ...(one.bmc === undefined ? {} : { bmcRef: { name: bmcName(one.hostname), kind: bmcMachineKind.kind } }),
       disks: [{ device: one.disk }],
       metadata: instanceMetadata(one),
       interfaces: [{ netboot: { allowPXE: true, allowWorkflow: true }, dhcp: dhcpOf(one) }],
@@ -34,7 +33,12 @@ export function hardwareObjects(one: Hardware, settings: BmcSettings): HardwareO
   };
   hardware.metadata.labels = one.labels;
   if (one.bmc === undefined) return { hardware };
-  return { hardware, bmc: bmcObjects(bmcName, one.bmc, settings) };
+  return { hardware, bmc: bmcObjects(bmcName(one.hostname), one.bmc, settings) };
+}
+
+/** The name of the Machine that is the BMC of some hardware. */
+export function bmcName(hostname: string): string {
+  return `bmc-${hostname}`;
 }
 
 function object(kind: { apiVersion: string; kind: string }, name: string): KubernetesObject {

@@ -6,7 +6,7 @@ import { openCluster } from '../../../core/kubernetes/cluster-access.ts';
 import { waitFor, type Decision } from '../../../core/kubernetes/wait.ts';
 import type { BmcSettings } from './bmc/contact.ts';
 import type { Hardware } from './hardware-csv.ts';
-import { bmcMachineKind, hardwareKind, hardwareObjects } from './hardware-objects.ts';
+import { bmcMachineKind, bmcName, hardwareKind, hardwareObjects } from './hardware-objects.ts';
 import { INFRASTRUCTURE } from './render.ts';
 
 /** Set by Cluster API's provider on the Hardware that became a machine: the name of its TinkerbellMachine. */
@@ -96,15 +96,22 @@ function tinkerbellMissing(server: string, cause: unknown): SealiftError {
 }
 
 /**
- * Waits until Tinkerbell reaches the BMC of all hardware that it knows.
+ * Waits until Tinkerbell reaches the BMCs of hardware.
+ * @param hardware all that Tinkerbell knows, when absent
  * @throws SealiftError ClusterNotReady naming those that it does not reach, and why
  */
-export async function awaitContact(access: ClusterAccess, { alive }: Pick<ProviderContext, 'alive'>): Promise<void> {
+export async function awaitContact(
+  access: ClusterAccess,
+  { alive }: Pick<ProviderContext, 'alive'>,
+  hardware?: readonly Hardware[],
+): Promise<void> {
+  const names = hardware?.flatMap(({ hostname, bmc }) => (bmc === undefined ? [] : bmcName(hostname)));
+  if (names?.length === 0) return;
   await using cluster = await openCluster(access.kubeconfig);
   await waitFor(cluster, {
     subject: 'BMCs',
     watched: [{ ...bmcMachineKind, namespace: CLUSTER_NAMESPACE }],
-    decide: bmcsContacted,
+    decide: (machines) => bmcsContacted(machines.filter(({ metadata }) => names?.includes(metadata.name) ?? true)),
     timeoutMs: CONTACT_TIMEOUT_MS,
     alive,
   });

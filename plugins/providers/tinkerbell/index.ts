@@ -11,6 +11,9 @@ import { datacenterKind, machineKind, templateKind, type TinkerbellDatacenterSpe
 import { specTemplate } from './spec-template.ts';
 import { checkDocument, validateSpec } from './validate.ts';
 
+/** It knows the flags for its webhooks' port and certificate, and does not heed them (0.7.0). */
+const listening = { metricsFlag: '--metrics-bind-addr', webhookPort: 9443 };
+
 /** Bare metal, by Tinkerbell: see README.md. */
 export const tinkerbell: ProviderPlugin = {
   name: 'tinkerbell',
@@ -26,12 +29,14 @@ export const tinkerbell: ProviderPlugin = {
     name: 'tinkerbell',
     namespace: 'capt-system',
     env: { TINKERBELL_IP: (datacenter.spec as unknown as TinkerbellDatacenterSpec).tinkerbellIP },
-    programs: { 'cluster-api-provider-tinkerbell': { binary: 'capt' } },
+    programs: { 'cluster-api-provider-tinkerbell': { binary: 'capt', listening } },
   }),
   bootstrapPrereqs: () => Promise.resolve([]),
   async postCapiInit(_spec, cluster, context) {
-    await applyHardware(await requireHardware(context), cluster, await bmcSettings(context.env));
-    await awaitContact(cluster, context);
+    const hardware = await requireHardware(context);
+    await applyHardware(hardware, cluster, await bmcSettings(context.env));
+    // a management cluster also has the hardware of other clusters, which is none of this one's troubles
+    await awaitContact(cluster, context, hardware);
   },
   render,
   upgradePlan: upgradeSteps,

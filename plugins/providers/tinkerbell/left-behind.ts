@@ -8,7 +8,7 @@ import { readFileIfPresent, writeFileAtomically } from '../../../core/host/atomi
 import { contactAll, type BmcHost } from './bmc/contact-all.ts';
 import { bmcSettings } from './bmc/contact.ts';
 import { requireHardware } from './hardware-list.ts';
-import { bmcMachineKind } from './hardware-objects.ts';
+import { bmcMachineKind, bmcName } from './hardware-objects.ts';
 import { knownHardware, machinesOfCluster, type KnownHardware } from './hardware-on-cluster.ts';
 import { selects, tinkerbellMachines } from './selection.ts';
 
@@ -103,7 +103,7 @@ async function hostOf(
   { hostname, labels }: KnownHardware,
   management: ClusterAccess,
 ): Promise<LabelledHost | undefined> {
-  const metadata = { name: `bmc-${hostname}`, namespace: CLUSTER_NAMESPACE };
+  const metadata = { name: bmcName(hostname), namespace: CLUSTER_NAMESPACE };
   const machine = await management.get({ ...bmcMachineKind, metadata });
   if (machine === undefined) return undefined;
   const { host, authSecretRef } = (machine as BmcMachine).spec.connection;
