@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClusterSpec, KubernetesObject } from '../contracts/cluster-spec.ts';
-import { refuseNeeded, resumeForDeletion } from '../core/clusters/delete-checks.ts';
+import { refuseLeftovers, refuseNeeded, resumeForDeletion } from '../core/clusters/delete-checks.ts';
 import { removeKeptSpec } from '../core/clusters/delete-spec.ts';
 import { clusterObjects, deleteCluster } from '../core/clusters/delete.ts';
 import { specDefinitions, specObjects } from '../core/clusters/definitions.ts';
@@ -116,6 +116,30 @@ describe.skipIf(why !== undefined)('deleting on a real API server', () => {
       undefined,
       expect.anything(),
     ]);
+  });
+
+  it('asks the infrastructure what is left, there where the cluster was', async () => {
+    const left = {
+      id: 'hardware',
+      status: 'problem',
+      subject: 'Hardware one',
+      message: 'claimed',
+      remedy: 'look',
+    } as const;
+    const provider: typeof inMemory = {
+      ...inMemory,
+      postDelete: async (spec, _context, management) =>
+        (await management?.get(object('Cluster', spec.name))) === undefined ? [] : [left],
+    };
+    const spec = specOf('asked', 'mgmt');
+    const context = {
+      ...{ env: {}, scratch: '/nowhere', alive: () => undefined, warn: () => undefined },
+      run: () => Promise.reject(new Error('nothing is run')),
+    };
+    await cluster.apply(object('Cluster', 'asked'));
+    await expect(refuseLeftovers(provider, spec, context, cluster)).rejects.toThrow('Hardware one');
+    await cluster.delete(object('Cluster', 'asked'));
+    await refuseLeftovers(provider, spec, context, cluster);
   });
 
   it('resumes what Sealift has paused, and asks about what somebody else has', async () => {

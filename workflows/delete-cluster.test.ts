@@ -37,6 +37,8 @@ describe('the delete of a cluster', () => {
     stage.activities = deleteClusterActivities({ owner: 'management', needsBootstrap: false });
     await (await start({ role: 'workload', kubeconfig: '/somewhere/mgmt.kubeconfig', specFile: '' })).result();
     expect(stage.activities.names()).toEqual(['surveyDeletion', ...machines, 'cleanUpGit', 'forgetCluster']);
+    // the infrastructure may be known there alone
+    expect(stage.activities.calls).toContainEqual({ name: 'confirmDeleted', skip: undefined, on: 'management' });
   });
 
   it('cleans up where there are no machines, and says that there was nothing', async () => {

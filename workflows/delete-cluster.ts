@@ -90,7 +90,8 @@ async function deleteMachines(
       const summary = `wait until no machine of ${input.name} is left`;
       await activities.deleteMachines.executeWithOptions({ summary }, [{ input, on }]);
     }
-    await activities.confirmDeleted.executeWithOptions({ summary: 'look for what is left' }, [{ input }]);
+    const where = on === 'nobody' ? {} : { on };
+    await activities.confirmDeleted.executeWithOptions({ summary: 'look for what is left' }, [{ input, ...where }]);
   });
 }
 

@@ -58,11 +58,13 @@ export function deletionActivities(deps: ClusterDependencies, tools: ClusterTool
         const { name, timeouts } = input;
         await deleteCluster({ name, timeouts, report: machinesLeft(hooks), signal: hooks.signal }, cluster);
       }),
-    /** Asks the infrastructure whether anything is left of the cluster. */
-    confirmDeleted: ({ input }: Step) =>
+    /** Asks the infrastructure whether anything is left of the cluster. @param on where it was deleted, if there was anything */
+    confirmDeleted: ({ input, on }: Step & Partial<StepOn>) =>
       runActivity('look for what is left', async (hooks) => {
         const { provider, spec, context } = await tools.setting(input, hooks);
-        await refuseLeftovers(provider, spec, context);
+        const place = on ?? (input.role === 'workload' ? 'management' : undefined);
+        await using management = place === undefined ? undefined : await tools.clusterAt(input, place);
+        await refuseLeftovers(provider, spec, context, management);
       }),
     /** Takes the specification out of git, and then off the management cluster, where git would bring it back. */
     cleanUpGit: ({ input }: Step) =>

@@ -52,13 +52,18 @@ export async function refuseAlive(name: string, self: Cluster, management: Clust
   });
 }
 
-/** Asks the infrastructure whether anything is left. @throws ItemsFailed with a ClusterNotReady for each; what the provider throws */
+/**
+ * Asks the infrastructure whether anything is left.
+ * @param management where the cluster was deleted; its infrastructure may be known there too (bare metal: hardware)
+ * @throws ItemsFailed with a ClusterNotReady for each; what the provider throws
+ */
 export async function refuseLeftovers(
   provider: ProviderPlugin,
   spec: ClusterSpec,
   context: ProviderContext,
+  management?: Cluster,
 ): Promise<void> {
-  const left = await provider.postDelete(spec, context);
+  const left = await provider.postDelete(spec, context, management);
   refuseProblems(left, { type: 'ClusterNotReady', operation: 'look for what is left' });
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
+import type { ClusterPlace } from '../../contracts/clusters.ts';
 import { errorKinds, type ErrorType } from '../../contracts/errors.ts';
 import type { ParkedItem } from '../../contracts/operations.ts';
 import type { FakeActivities } from './worker-with-fakes.ts';
@@ -10,6 +11,8 @@ export interface Call {
   /** `sealBundle`, or with a batch `fetchBlobs 3` */
   name: string;
   skip: string[] | undefined;
+  /** the cluster that it works on */
+  on: ClusterPlace | undefined;
 }
 
 /** A point at which an activity waits, heartbeating, until it is let go or cancelled. */
@@ -29,6 +32,7 @@ interface GateState extends Gate {
 interface Request {
   batch?: number;
   skip?: string[];
+  on?: ClusterPlace;
 }
 
 /** Activities that do nothing but what a test commands, in place of the real ones: workflow logic is what is under test. */
@@ -78,7 +82,7 @@ export class CommandedActivities {
 
   async run(activity: string, request: Request): Promise<unknown> {
     const name = request.batch === undefined ? activity : `${activity} ${request.batch}`;
-    this.calls.push({ name, skip: request.skip });
+    this.calls.push({ name, skip: request.skip, on: request.on });
     try {
       const gate = this.#gates.get(name);
       if (gate !== undefined) await this.#wait(gate);
