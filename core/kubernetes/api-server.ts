@@ -38,6 +38,8 @@ export interface ApiServer extends AsyncDisposable {
    * ObjectConflict, ObjectInvalid
    */
   ask(request: ApiRequest): Promise<ApiAnswer>;
+  /** An answer that is no JSON, e.g. a log; tried as `ask` with GET. @throws SealiftError as `ask` */
+  text(request: Omit<ApiRequest, 'method' | 'body'>): Promise<string>;
   /** The lines of an answer that has no end, parsed; tried once. @throws SealiftError as `ask` */
   lines(request: ApiRequest & { timeoutMs: number }): AsyncGenerator;
 }
@@ -81,9 +83,16 @@ export async function openApiServer(kubeconfig: string, context?: string): Promi
     yield* linesOf(session, request);
   }
 
+  async function text(request: Omit<ApiRequest, 'method' | 'body'>): Promise<string> {
+    const response = await requestOf(session, { ...request, method: 'GET' });
+    if (response.status < 300) return Buffer.from(response.body).toString('utf8');
+    throw refusal(response, session.access.server, request);
+  }
+
   return {
     url: session.access.server,
     lines,
+    text,
     ask: (request) => (request.method === 'GET' ? ask(request) : withRetries(() => ask(request))),
     [Symbol.asyncDispose]: () => session.http.close(),
   };
