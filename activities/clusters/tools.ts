@@ -10,6 +10,7 @@ import type { MoveRequest } from '../../core/clusters/move.ts';
 import { readRelease, type ClusterRelease, type InfrastructureName } from '../../core/clusters/release.ts';
 import type { ClusterWorkspace, ValidatedCluster } from '../../core/clusters/workspace.ts';
 import { checkIdentity } from '../../core/import/targets.ts';
+import { openAttended } from '../../core/kubernetes/attended.ts';
 import { openCluster } from '../../core/kubernetes/cluster-access.ts';
 import type { ClusterState } from '../../core/kubernetes/cluster-state.ts';
 import type { Cluster } from '../../core/kubernetes/cluster.ts';
@@ -50,6 +51,10 @@ export interface ClusterTools {
   setting(input: ClusterOperationInput, hooks: WorkHooks): Promise<Setting>;
   /** Opens the bundle. @throws SealiftError ContentMissing, BundleCorrupt */
   making(input: ClusterOperationInput, hooks: WorkHooks): Promise<Making>;
+  /**
+   * Opens a cluster. What ends of a bootstrap cluster is started again, before and as long as it is open.
+   * @throws SealiftError those of openCluster, and of starting programs
+   */
   clusterAt(input: ClusterOperationInput, place: ClusterPlace): Promise<Cluster>;
   moveRequest(workspace: ClusterWorkspace, move: Move, hooks: WorkHooks): Promise<MoveRequest>;
   /** Ends the bootstrap cluster, if any, and forgets how it was reached. */
@@ -85,8 +90,11 @@ export function createClusterTools(deps: ClusterDependencies): ClusterTools {
       const known = await setting(input, hooks);
       return { ...known, release: await releaseOf(input, known, known.provider, known.context) };
     },
-    clusterAt: (input, place) =>
-      openCluster(place === 'management' ? input.kubeconfig! : deps.workspace(input).kubeconfig(place)),
+    clusterAt(input, place) {
+      const open = (): Promise<Cluster> =>
+        openCluster(place === 'management' ? input.kubeconfig! : deps.workspace(input).kubeconfig(place));
+      return place === 'bootstrap' ? openAttended(open, () => attendBootstrap(input, deps, contextOf)) : open();
+    },
     async removeBootstrap(input) {
       // in this order: whoever finds a kubeconfig may count on a bootstrap cluster
       await deps.workspace(input).dropKubeconfig('bootstrap');
@@ -102,6 +110,23 @@ export function createClusterTools(deps: ClusterDependencies): ClusterTools {
       return { source, target, clusterctl, folder: workspace.move(from, to), alive: aliveOf(hooks) };
     },
   };
+}
+
+/** Its programs may end at any moment, and nobody else starts them again. */
+async function attendBootstrap(
+  input: ClusterOperationInput,
+  deps: ClusterDependencies,
+  contextOf: ClusterTools['contextOf'],
+): Promise<void> {
+  const workspace = deps.workspace(input);
+  const known = await workspace.findValidated();
+  const quiet = { signal: new AbortController().signal, report: () => undefined };
+  const infrastructure =
+    known === undefined
+      ? undefined
+      : providerNamed(deps.providers, known.spec.provider).capi(known.spec, contextOf(input, quiet));
+  const kubeconfig = await deps.bootstrap(input, infrastructure).attend?.();
+  if (kubeconfig !== undefined) await workspace.writeKubeconfig('bootstrap', kubeconfig);
 }
 
 /** A plugin that a validated specification names is there. */

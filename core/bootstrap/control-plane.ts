@@ -14,7 +14,7 @@ import {
 } from './control-plane-programs.ts';
 import {
   daemonLives,
-  lastLogLine,
+  lacksPort,
   startDaemon,
   stopDaemon,
   untilDaemonReady,
@@ -47,7 +47,6 @@ const programs = ['etcd', 'kube-apiserver', 'kube-controller-manager'] as const;
 type Program = (typeof programs)[number];
 
 const MAX_PORT_TRIES = 3;
-const PORT_TAKEN = /address already in use/i;
 
 /**
  * Makes a control plane, or finds the one that is there: what lives is kept, what has ended is started again on its ports
@@ -118,7 +117,7 @@ async function ensureProgram(program: Program, options: ControlPlaneOptions): Pr
       return;
     } catch (error) {
       // somebody else listened there between the choice and the start
-      if (attempt === MAX_PORT_TRIES || !PORT_TAKEN.test(await lastLogLine(daemon))) throw error;
+      if (attempt === MAX_PORT_TRIES || !(await lacksPort(daemon))) throw error;
     }
   }
 }

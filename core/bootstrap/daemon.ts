@@ -9,6 +9,10 @@ import { isSameProcess } from '../host/process-start-time.ts';
 const POLL_MS = 50;
 const STOP_MS = 10_000;
 const DEFAULT_READY_MS = 120_000;
+/** On a machine that is short of time a program gives up what it waits for, and is well the next time. */
+const MAX_RESTARTS = 2;
+const RESTART_PAUSE_MS = 1_000;
+const PORT_TAKEN = /address already in use/i;
 
 /** A program in the background that outlives who started it. */
 export interface Daemon {
@@ -80,13 +84,18 @@ export async function launchDaemon(start: DaemonStart): Promise<void> {
   }
 }
 
-/** Waits until a launched program is ready. @throws SealiftError as `startDaemon` */
+/** Waits until a launched program is ready; one that ends before is started again a few times. @throws SealiftError as `startDaemon` */
 export async function untilDaemonReady(start: DaemonStart): Promise<void> {
   const { readyTimeoutMs = DEFAULT_READY_MS } = start;
   const deadline = Date.now() + readyTimeoutMs;
+  let restarts = 0;
   while (!(await start.ready().catch(() => false))) {
     if (!(await daemonLives(start))) {
-      throw daemonFailure(start, `it ended at once: ${await lastLogLine(start)}`);
+      const said = await lastLogLine(start);
+      if (restarts === MAX_RESTARTS || PORT_TAKEN.test(said)) throw daemonFailure(start, `it ended at once: ${said}`);
+      restarts += 1;
+      await sleep(RESTART_PAUSE_MS);
+      await launchDaemon(start);
     }
     if (Date.now() > deadline) {
       await stopDaemon(start);
@@ -151,6 +160,11 @@ async function openLog(daemon: Daemon): ReturnType<typeof open> {
       cause: error,
     });
   }
+}
+
+/** Whether a program last ended because another one has its port. */
+export async function lacksPort(daemon: Daemon): Promise<boolean> {
+  return PORT_TAKEN.test(await lastLogLine(daemon));
 }
 
 /** The last line a program wrote; what a Go program that panics says comes before its stack. */

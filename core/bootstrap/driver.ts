@@ -6,6 +6,11 @@ export interface BootstrapDriver {
   exists(): Promise<boolean>;
   /** Runs the controllers whose Deployments are on it, where it has no nodes to do so. */
   runProviders?(): Promise<void>;
+  /**
+   * Starts again what has ended of it, controllers included; a cheap look when nothing has, or when there is nothing.
+   * @returns its kubeconfig when something was mended
+   */
+  attend?(): Promise<string | undefined>;
   /** Ends it, with everything of it; what is not Sealift's own stays. */
   remove(): Promise<void>;
 }

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { recordedCommand, stopDaemon } from '../bootstrap/daemon.ts';
+import { recordedCommand, stopDaemon, type Daemon } from '../bootstrap/daemon.ts';
 import { SealiftError } from '../errors.ts';
 import { openCluster } from '../kubernetes/cluster-access.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
@@ -42,9 +42,14 @@ export interface Clusterctl {
   move(request: { from: string; to: string; namespace: string }): Promise<void>;
   /** Copies the same objects into a folder, as JSON files that hold secrets. @throws SealiftError ToolMissing, ToolFailed */
   saveTo(request: { from: string; directory: string; namespace: string }): Promise<void>;
+  /** Ends a run that a killed process has left behind: it goes on by itself, and would change what is looked at. @throws SealiftError ToolFailed */
+  endLeftBehind(): Promise<void>;
 }
 
 const MAX_OUTPUT = 16 * 1024 * 1024;
+/** What Go's network code and API servers say when somebody is away or being started; clusterctl itself gives up soon. */
+const UNREACHABLE =
+  /connection (refused|reset|lost)|i\/o timeout|handshake timeout|deadline exceeded|no route to host|\bEOF\b|etcdserver: |server is currently unable/i;
 const flags: Record<ProviderType, string> = {
   CoreProvider: '--core',
   BootstrapProvider: '--bootstrap',
@@ -82,6 +87,9 @@ export function createClusterctl(options: ClusterctlOptions): Clusterctl {
       await run('save clusters', `namespace ${namespace}`, [
         ...['move', `--kubeconfig=${from}`, `--to-directory=${directory}`, `--namespace=${namespace}`],
       ]);
+    },
+    async endLeftBehind() {
+      await stopDaemon(daemonIn(options.home));
     },
   };
 }
@@ -136,7 +144,7 @@ async function runClusterctl(
     CLUSTERCTL_DISABLE_VERSIONCHECK: 'true',
     GOPROXY: 'off',
   };
-  const daemon = { name: 'clusterctl', folder: home };
+  const daemon = daemonIn(home);
   await stopDaemon(daemon);
   const child = promisify(execFile)(...recordedCommand(daemon, command, [...args, `--config=${config}`]), {
     env,
@@ -151,6 +159,10 @@ async function runClusterctl(
     signal?.throwIfAborted();
     throw failure(error, command, operation, subject, Object.values(variables ?? {}));
   }
+}
+
+function daemonIn(home: string): Daemon {
+  return { name: 'clusterctl', folder: home };
 }
 
 function failure(
@@ -171,12 +183,13 @@ function failure(
       remedy: 'put clusterctl on PATH of the machine where the worker runs',
     });
   }
+  const said = withoutSecrets(lastWords(stderr), secrets);
   // without its cause, which repeats the whole output
-  return new SealiftError('ToolFailed', {
+  return new SealiftError(UNREACHABLE.test(said) ? 'ClusterUnreachable' : 'ToolFailed', {
     side: 'cluster',
     operation,
     subject,
-    message: `clusterctl said: ${withoutSecrets(lastWords(stderr), secrets) || 'nothing'}`,
+    message: `clusterctl said: ${said || 'nothing'}`,
     remedy: 'mend what it names; it may be run again at any point',
   });
 }

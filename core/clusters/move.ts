@@ -10,7 +10,7 @@ import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
 export interface MoveRequest {
   source: Cluster;
   target: Cluster;
-  clusterctl: Pick<Clusterctl, 'move' | 'saveTo'>;
+  clusterctl: Pick<Clusterctl, 'move' | 'saveTo' | 'endLeftBehind'>;
   /** a folder of this move's own, kept after it: the objects as they were, with their secrets */
   folder: string;
   alive(detail: string): void;
@@ -35,6 +35,7 @@ interface MoveRecord {
  */
 export async function moveClusters(request: MoveRequest): Promise<void> {
   const { source, target, clusterctl, folder, alive } = request;
+  await clusterctl.endLeftBehind();
   const recordFile = join(folder, 'move.json');
   const text = await readFileIfPresent(recordFile);
   let record = text === undefined ? undefined : (JSON.parse(text) as MoveRecord);
@@ -92,6 +93,7 @@ export async function settleMove(request: MoveRequest): Promise<void> {
   const recordFile = join(request.folder, 'move.json');
   const text = await readFileIfPresent(recordFile);
   if (text === undefined) return;
+  await request.clusterctl.endLeftBehind();
   const { objects } = JSON.parse(text) as MoveRecord;
   if (await pastReturn(objects, request.source, request.target)) return moveClusters(request);
   await setPaused(request.source, false);

@@ -1,0 +1,52 @@
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { daemonLives, logPath, startDaemon, stopDaemon, type DaemonStart } from './daemon.ts';
+
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sealift-daemon-'));
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** A shell script that is ready as soon as it has made a file named after it. */
+async function script(name: string, text: string): Promise<DaemonStart> {
+  const file = join(folder, `${name}.sh`);
+  await writeFile(file, text);
+  const ready = (): Promise<boolean> => access(join(folder, `${name}.ready`)).then(() => true);
+  return { name, folder, command: '/bin/sh', args: [file], env: { PATH: process.env['PATH'] ?? '' }, ready };
+}
+
+const starts = async (daemon: DaemonStart): Promise<number> =>
+  (await readFile(logPath(daemon), 'utf8')).split('\n').filter((line) => line === 'start').length;
+
+describe('a program in the background', () => {
+  it('is started again when it ends before it is ready', async () => {
+    const daemon = await script(
+      'second',
+      'echo start\nif [ ! -e second.once ]; then touch second.once; echo "error: leader election lost"; exit 1; fi\ntouch second.ready; exec sleep 600\n',
+    );
+    await startDaemon(daemon);
+    expect(await starts(daemon)).toBe(2);
+    expect(await stopDaemon(daemon)).toBe(true);
+    expect(await daemonLives(daemon)).toBe(false);
+  });
+
+  it('is given up when it ends again and again', async () => {
+    const daemon = await script('never', 'echo start\necho "error: no such flag"\nexit 1\n');
+    await expect(startDaemon(daemon)).rejects.toMatchObject({
+      type: 'ToolFailed',
+      problem: { message: 'it ended at once: error: no such flag' },
+    });
+    expect(await starts(daemon)).toBe(3);
+  });
+
+  it('is not started again on a port that somebody else has', async () => {
+    const daemon = await script('taken', 'echo start\necho "error: bind: address already in use"\nexit 1\n');
+    await expect(startDaemon(daemon)).rejects.toThrow('address already in use');
+    expect(await starts(daemon)).toBe(1);
+  });
+});
