@@ -20,6 +20,7 @@ const infrastructures: Record<LabInfrastructure, { field: string; images: object
       manager: image('kubernetes/cloud-provider-vsphere/cpi/manager', 'v1.34.0'),
     },
   },
+  tinkerbell: { field: 'tinkerbell', images: { kubeVip: image('kube-vip/kube-vip', 'v0.8.9') } },
 };
 
 /** An EKS Anywhere release, served on this machine, that holds the lab's Cluster API: clusters can be made of its bundle. */

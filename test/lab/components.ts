@@ -11,7 +11,7 @@ const providers: { type: ProviderType; name: string; file: string }[] = [
 const infrastructureFile = 'infrastructure-components.yaml';
 
 /** clusterctl's names; "docker" is what it calls the provider that has the in-memory backend */
-export type LabInfrastructure = 'docker' | 'vsphere';
+export type LabInfrastructure = 'docker' | 'vsphere' | 'tinkerbell';
 
 export interface WantedReleases {
   /** docker when absent */

@@ -63,7 +63,11 @@ const tools = [
 ];
 
 /** Of providers that are not the in-memory cloud's. */
-const infrastructureTools: Record<LabInfrastructure, string[]> = { docker: [], vsphere: ['capv'] };
+const infrastructureTools: Record<LabInfrastructure, string[]> = {
+  docker: [],
+  vsphere: ['capv'],
+  tinkerbell: ['capt', 'tinkerbell-stack', 'tinkerbell-agent'],
+};
 
 /** @returns why there can be no lab on this machine, or undefined when there can */
 export async function labUnavailable(infrastructure: LabInfrastructure = 'docker'): Promise<string | undefined> {

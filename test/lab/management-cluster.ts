@@ -8,6 +8,7 @@ import {
   type ProviderProgram,
 } from '../../core/bootstrap/provider-processes.ts';
 import { createClusterctl, type Clusterctl, type WantedProvider } from '../../core/cluster-api/clusterctl.ts';
+import { programs as tinkerbellPrograms } from '../../plugins/providers/tinkerbell/index.ts';
 import { requireTool, toolsFolder } from '../helpers/paths.ts';
 
 /** All that a process needs to make, or find, a management cluster of a lab; plain data. */
@@ -39,7 +40,8 @@ export const findLabBinary = findOnMachine([toolsFolder]);
 
 export function labPrograms(cloud: string): Record<string, ProviderProgram> {
   const inMemory = { binary: 'in-memory-infrastructure', env: { IN_MEMORY_CLOUD: cloud } };
-  return { ...clusterApiPrograms, 'capd-manager': inMemory, 'cluster-api-vsphere-controller': { binary: 'capv' } };
+  const capv = { 'cluster-api-vsphere-controller': { binary: 'capv' } };
+  return { ...clusterApiPrograms, 'capd-manager': inMemory, ...capv, ...tinkerbellPrograms };
 }
 
 export async function labClusterctl({ folder, repository }: ManagementClusterSettings): Promise<Clusterctl> {

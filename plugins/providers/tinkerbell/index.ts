@@ -11,8 +11,11 @@ import { datacenterKind, machineKind, templateKind, type TinkerbellDatacenterSpe
 import { specTemplate } from './spec-template.ts';
 import { checkDocument, validateSpec } from './validate.ts';
 
-/** It knows the flags for its webhooks' port and certificate, and does not heed them (0.7.0). */
+/** Cluster API's provider knows the flags for its webhooks' port and certificate, and does not heed them (0.7.0). */
 const listening = { metricsFlag: '--metrics-bind-addr', webhookPort: 9443 };
+
+/** The programs in its images, see CapiProvider. */
+export const programs = { 'cluster-api-provider-tinkerbell': { binary: 'capt', listening } };
 
 /** Bare metal, by Tinkerbell: see README.md. */
 export const tinkerbell: ProviderPlugin = {
@@ -29,7 +32,7 @@ export const tinkerbell: ProviderPlugin = {
     name: 'tinkerbell',
     namespace: 'capt-system',
     env: { TINKERBELL_IP: (datacenter.spec as unknown as TinkerbellDatacenterSpec).tinkerbellIP },
-    programs: { 'cluster-api-provider-tinkerbell': { binary: 'capt', listening } },
+    programs,
   }),
   bootstrapPrereqs: () => Promise.resolve([]),
   async postCapiInit(_spec, cluster, context) {
