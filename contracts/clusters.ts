@@ -89,6 +89,11 @@ export interface ClusterOperationInput {
   name: string;
   role: ClusterRole;
   /**
+   * of a workload cluster the name of its management cluster, or where nothing says that its API server as `managerOf` has it; absent
+   * from operations of the first Sealift
+   */
+  managementCluster?: string;
+  /**
    * the file with the specification: read again when a parked validation is tried again; empty for a delete by name, which
    * goes by what the management cluster keeps
    */
@@ -111,11 +116,12 @@ export interface ClusterOperationInput {
 /** A cluster by its part in the operation; `self` is the one that is made, upgraded or deleted. */
 export type ClusterPlace = 'bootstrap' | 'management' | 'self';
 
+/** One of the two, or neither where nothing is made: a workload cluster is deleted without. */
 export interface ContentSource {
   /** a bundle that `export artifacts` made, and its identity */
   bundle?: { path: string; digest: Digest };
-  /** `host[:port][/namespace]` that it was imported into */
-  registry?: string;
+  /** where one was imported to; the namespace may be empty */
+  registry?: { host: string; namespace: string };
 }
 
 /** processes: etcd, kube-apiserver and controllers as processes of this machine; kubeconfig: a cluster that is there. */

@@ -1,11 +1,11 @@
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { HostPaths } from '../contracts/host.ts';
 import type { ClusterDependencies } from '../activities/clusters/tools.ts';
 import { findOnMachine } from '../core/bootstrap/binaries.ts';
 import { existingDriver } from '../core/bootstrap/existing-driver.ts';
 import { processesDriver } from '../core/bootstrap/processes-driver.ts';
-import { ClusterWorkspace } from '../core/clusters/workspace.ts';
+import { openContents } from '../core/clusters/content.ts';
+import { workspaceOf } from '../core/clusters/workspace.ts';
 import { toolRunner } from '../core/host/run-tool.ts';
 import { providers } from '../plugins/providers/index.ts';
 
@@ -17,11 +17,12 @@ const toolsFolder = fileURLToPath(
 /** What the steps of cluster operations are given on this machine. */
 export function clusterTools(paths: HostPaths, env: NodeJS.ProcessEnv): ClusterDependencies {
   const findBinary = findOnMachine([toolsFolder], env);
-  const workspace: ClusterDependencies['workspace'] = ({ name }) =>
-    new ClusterWorkspace(join(paths.state, 'clusters', name));
+  const workspace: ClusterDependencies['workspace'] = (input) => workspaceOf(paths.state, input);
   return {
     providers,
     workspace,
+    contents: ({ content, registry }, asked) =>
+      openContents(content, { ...asked, registry, configDir: paths.config, env }),
     findBinary,
     run: toolRunner([toolsFolder], env),
     bootstrap: (input, provider) =>

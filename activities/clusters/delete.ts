@@ -115,7 +115,8 @@ async function survey(
     if (role === 'management') await refuseNeeded(name, owner);
     await resumeForDeletion(name, owner);
   }
-  if (needsBootstrap && input.content.bundle === undefined) throw noBundle(name);
+  const { bundle, registry } = input.content;
+  if (needsBootstrap && bundle === undefined && registry === undefined) throw noContent(name);
   await workspace.writeValidated({ spec: { ...spec, role }, kubernetesVersion });
   return { owner: found, needsBootstrap, provider: spec.provider, kubernetesVersion };
 }
@@ -203,12 +204,13 @@ function machinesLeft({ report }: WorkHooks): Parameters<typeof deleteCluster>[0
     report({ ...waiting(detail), unit: 'machine', itemsDone: of - machines, itemsTotal: of });
 }
 
-function noBundle(name: string): SealiftError {
+function noContent(name: string): SealiftError {
   return new SealiftError('InvalidInput', {
     side: 'local',
     operation: 'delete cluster',
     subject: '--bundle',
-    message: `${name} runs on the machines that are to be deleted: a bootstrap cluster has to take over first, and its Cluster API comes from a bundle`,
-    remedy: 'add --bundle with the tar that the cluster was created or upgraded from',
+    message: `${name} runs on the machines that are to be deleted: a bootstrap cluster has to take over first, and its Cluster API comes from a bundle or a registry`,
+    remedy:
+      'add --bundle with the tar that the cluster was created or upgraded from, or --registry with where that was imported to',
   });
 }

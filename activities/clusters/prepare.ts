@@ -3,14 +3,7 @@ import { installClusterApi } from '../../core/clusters/install-capi.ts';
 import { validateCluster } from '../../core/clusters/validate.ts';
 import { openCluster } from '../../core/kubernetes/cluster-access.ts';
 import { runActivity } from '../lib/run.ts';
-import {
-  providerNamed,
-  releaseOf,
-  type ClusterDependencies,
-  type ClusterTools,
-  type Step,
-  type StepOn,
-} from './tools.ts';
+import { releaseOf, type ClusterDependencies, type ClusterTools, type Step, type StepOn } from './tools.ts';
 
 /** Steps before there is a machine. */
 export function preparationActivities(deps: ClusterDependencies, tools: ClusterTools) {
@@ -23,19 +16,19 @@ export function preparationActivities(deps: ClusterDependencies, tools: ClusterT
         const known = await workspace.findValidated();
         const kubeconfig = input.kubeconfig ?? (await workspace.findKubeconfig('self'));
         await using management = kubeconfig === undefined ? undefined : await openCluster(kubeconfig);
-        const { spec, warnings } = await validateCluster({
+        const { spec, release, warnings } = await validateCluster({
           operation,
           role: input.role,
           specFile: input.specFile,
           providers: deps.providers,
           skip: input.skipValidations,
           context,
+          releaseOf: (spec, provider) => releaseOf(input, { spec }, { provider, context, deps }),
           ...(management === undefined ? {} : { management }),
           ...(known === undefined ? {} : { known: known.spec }),
         });
-        const provider = providerNamed(deps.providers, spec.provider);
-        const { kubernetesVersion } = await releaseOf(input, { spec }, provider, context);
-        await workspace.writeValidated({ spec, kubernetesVersion });
+        const { kubernetesVersion, content } = release;
+        await workspace.writeValidated({ spec, kubernetesVersion, content });
         return { warnings };
       }),
     ensureBootstrap: ({ input }: Step) =>

@@ -44,7 +44,7 @@ export async function surveyUpgrade(
   const validated = await validateUpgrade({
     ...{ role: input.role, specFile: input.specFile, skip: input.skipValidations },
     ...{ providers: deps.providers, context, keeper, owner: owning, isMoving },
-    releaseOf: (spec, provider) => releaseOf(input, { spec }, provider, context),
+    releaseOf: (spec, provider) => releaseOf(input, { spec }, { provider, context, deps }),
   });
   const isUnfinished = owner === 'bootstrap' || isMoving;
   const needsBootstrap = validated.provider.needsBootstrap('upgrade', validated.spec);

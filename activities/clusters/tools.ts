@@ -3,13 +3,12 @@ import type { ActivityProgress } from '../../contracts/operations.ts';
 import type { CapiProvider, ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
 import type { FindBinary } from '../../core/bootstrap/binaries.ts';
 import type { BootstrapDriver } from '../../core/bootstrap/driver.ts';
-import { openBundle } from '../../core/bundle/reader.ts';
 import { createClusterctl } from '../../core/cluster-api/clusterctl.ts';
+import { firstThatHas, type ContentOptions, type ReleaseContents } from '../../core/clusters/content.ts';
 import { clusterctlConfig } from '../../core/clusters/install-capi.ts';
 import type { MoveRequest } from '../../core/clusters/move.ts';
 import { readRelease, type ClusterRelease, type InfrastructureName } from '../../core/clusters/release.ts';
 import type { ClusterWorkspace, ValidatedCluster } from '../../core/clusters/workspace.ts';
-import { checkIdentity } from '../../core/import/targets.ts';
 import { openAttended } from '../../core/kubernetes/attended.ts';
 import { openCluster } from '../../core/kubernetes/cluster-access.ts';
 import type { ClusterState } from '../../core/kubernetes/cluster-state.ts';
@@ -23,6 +22,9 @@ export interface ClusterDependencies {
   workspace(input: ClusterOperationInput): ClusterWorkspace;
   /** @param provider undefined when only the cluster itself is meant, not what runs on it */
   bootstrap(input: ClusterOperationInput, provider: CapiProvider | undefined): BootstrapDriver;
+  /** what an operation makes clusters of; see openContents */
+  contents(input: ClusterOperationInput, asked: Pick<ContentOptions, 'spec' | 'identity'>): Promise<ReleaseContents>;
+  /** programs of this machine */
   findBinary: FindBinary;
   run: ProviderContext['run'];
   /** the only place that credentials come from */
@@ -49,7 +51,7 @@ export interface Making extends Setting {
 export interface ClusterTools {
   contextOf(input: ClusterOperationInput, hooks: WorkHooks): ProviderContext;
   setting(input: ClusterOperationInput, hooks: WorkHooks): Promise<Setting>;
-  /** Opens the bundle. @throws SealiftError ContentMissing, BundleCorrupt */
+  /** Opens the bundle, or asks the registry. @throws as releaseOf */
   making(input: ClusterOperationInput, hooks: WorkHooks): Promise<Making>;
   /**
    * Opens a cluster. What ends of a bootstrap cluster is started again, before and as long as it is open.
@@ -88,7 +90,7 @@ export function createClusterTools(deps: ClusterDependencies): ClusterTools {
     setting,
     async making(input, hooks) {
       const known = await setting(input, hooks);
-      return { ...known, release: await releaseOf(input, known, known.provider, known.context) };
+      return { ...known, release: await releaseOf(input, known, { ...known, deps }) };
     },
     clusterAt(input, place) {
       const open = (): Promise<Cluster> =>
@@ -134,22 +136,20 @@ export function providerNamed(providers: readonly ProviderPlugin[], name: string
   return providers.find((provider) => provider.name === name)!;
 }
 
-/** What the operation's bundle brings for a cluster. @throws SealiftError ContentMissing, BundleCorrupt, FileMissing */
+/** What the operation's bundle or registry brings for a cluster. @throws SealiftError ContentMissing, those of openContents */
 export async function releaseOf(
   input: ClusterOperationInput,
-  { spec }: Pick<ValidatedCluster, 'spec'>,
-  provider: ProviderPlugin,
-  context: ProviderContext,
+  validated: Pick<ValidatedCluster, 'spec' | 'content'>,
+  { provider, context, deps }: { provider: ProviderPlugin; context: ProviderContext; deps: ClusterDependencies },
 ): Promise<ClusterRelease> {
-  const { path, digest } = input.content.bundle!;
-  const bundle = await openBundle(path);
-  try {
-    checkIdentity(bundle, digest);
-    const infrastructure = provider.capi(spec, context).name as InfrastructureName;
-    return await readRelease(bundle, spec.cluster.spec.kubernetesVersion, infrastructure);
-  } finally {
-    await bundle.close();
-  }
+  const identity = validated.content;
+  await using contents = await deps.contents(input, {
+    spec: validated.spec,
+    ...(identity === undefined ? {} : { identity }),
+  });
+  const infrastructure = provider.capi(validated.spec, context).name as InfrastructureName;
+  const minor = validated.spec.cluster.spec.kubernetesVersion;
+  return await firstThatHas(contents.all, (content) => readRelease(content, minor, infrastructure));
 }
 
 /** A cluster that comes about, as the display and the UI show it: machines are items. */

@@ -23,9 +23,9 @@ export function upgradeActivities(deps: ClusterDependencies, tools: ClusterTools
       runActivity('validate', async (hooks): Promise<UpgradeSurvey> => {
         const survey = await surveyUpgrade(input, deps, tools, hooks);
         const { spec, previous, release, throughBootstrap, isUnfinished, bringsLayoutUp } = survey;
-        const { kubernetesVersion } = release;
+        const { kubernetesVersion, content } = release;
         const workspace = deps.workspace(input);
-        await workspace.writeValidated({ spec, previous, kubernetesVersion });
+        await workspace.writeValidated({ spec, previous, kubernetesVersion, content });
         if (input.role === 'management' && input.kubeconfig !== undefined) {
           await workspace.writeKubeconfig('self', await readFile(input.kubeconfig, 'utf8'));
         }

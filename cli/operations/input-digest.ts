@@ -29,7 +29,7 @@ export async function clusterInputDigest(name: OperationName, input: ClusterOper
   return digestOf({
     operation: name,
     ...asked,
-    content: content.bundle?.digest,
+    content: content.bundle?.digest ?? content.registry,
     specification: await contentDigest(specFile),
   });
 }

@@ -13,8 +13,8 @@ import type { SealiftHost } from '../../contracts/host.ts';
 import { CliError, OperationFailedError } from '../cli-error.ts';
 import type { CommandContext, ResultDocument } from '../context.ts';
 import { printable } from '../display/format.ts';
-import { clusterSettings, requireContent, type ClusterOptions } from '../options/cluster-options.ts';
-import { bundlePath } from '../options/source-options.ts';
+import { clusterSettings, type ClusterOptions } from '../options/cluster-options.ts';
+import { clusterContent, contentText } from './cluster-content.ts';
 import { clusterInputDigest } from './input-digest.ts';
 import type { Opening } from './opening.ts';
 import { clusterOperationId } from './operation-ids.ts';
@@ -81,33 +81,44 @@ export async function clusterRequest(
   const specFile = resolve(cwd, options.filename);
   const spec = await readSpec(context, machine, specFile);
   const role = roleOf(spec, name, options);
-  const path = bundlePath(requireContent(options), cwd);
-  const [{ digest }, hostTaskQueue] = await Promise.all([
-    machine.bundles.inspect(path),
+  const [content, hostTaskQueue] = await Promise.all([
+    clusterContent(machine, options, { required: true, cwd }),
     machine.workers.hostTaskQueue(),
   ]);
+  const settings = clusterSettings(options, cwd);
+  const manager = await managerOf(machine, { ...spec, role }, settings.kubeconfig);
   const input: ClusterOperationInput = {
-    name: spec.name,
-    role,
-    specFile,
-    content: {
-      bundle: { path, digest },
-      ...(options.registry === undefined ? {} : { registry: options.registry }),
-    },
-    ...clusterSettings(options, cwd),
-    hostTaskQueue,
+    ...{ name: spec.name, role, specFile, content, ...settings, hostTaskQueue },
+    ...(manager === undefined ? {} : { managementCluster: manager }),
   };
   const title = `${name.replace('-', ' ')} ${spec.name} (${role}, ${spec.provider}, Kubernetes ${spec.cluster.spec.kubernetesVersion})`;
   return {
     name,
-    id: clusterOperationId(spec.managementCluster, spec.name),
+    id: clusterOperationId(manager, spec.name),
     input,
     inputDigest: await clusterInputDigest(name, input),
     title,
-    details: [`Specification: \`${specFile}\``, `Bundle: \`${digest}\``].join('\n\n'),
+    details: [`Specification: \`${specFile}\``, contentText(content)].join('\n\n'),
     distribution: 'eks-anywhere',
     cluster: spec.name,
   };
+}
+
+/**
+ * What tells a workload cluster from others of its name: the management cluster that its specification names, or else the one
+ * whose kubeconfig is given.
+ * @returns undefined for a management cluster
+ * @throws what `managerOf` of the host throws
+ */
+export async function managerOf(
+  machine: SealiftHost,
+  { name, role, managementCluster }: Pick<ClusterSpec, 'name' | 'role' | 'managementCluster'>,
+  kubeconfig: string | undefined,
+): Promise<string | undefined> {
+  if (role === 'management') return undefined;
+  // a specification that says nothing describes a management cluster, its own
+  if (managementCluster !== undefined && managementCluster !== name) return managementCluster;
+  return kubeconfig === undefined ? undefined : machine.clusters.managerOf(kubeconfig);
 }
 
 /**

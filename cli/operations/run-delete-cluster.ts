@@ -1,20 +1,15 @@
 import { resolve } from 'node:path';
-import {
-  deletePhases,
-  type ClusterOperationInput,
-  type ContentSource,
-  type KnownCluster,
-} from '../../contracts/clusters.ts';
+import { deletePhases, type ClusterOperationInput, type KnownCluster } from '../../contracts/clusters.ts';
 import type { ClusterRole, ClusterSpec } from '../../contracts/cluster-spec.ts';
 import type { SealiftHost } from '../../contracts/host.ts';
 import { CliError } from '../cli-error.ts';
 import type { CommandContext } from '../context.ts';
 import { clusterSettings, type ClusterOptions } from '../options/cluster-options.ts';
-import { bundlePath } from '../options/source-options.ts';
+import { clusterContent } from './cluster-content.ts';
 import { clusterInputDigest } from './input-digest.ts';
 import type { Opening } from './opening.ts';
 import { clusterOperationId } from './operation-ids.ts';
-import { planDocument } from './run-cluster.ts';
+import { managerOf, planDocument } from './run-cluster.ts';
 import { runOperation } from './run-operation.ts';
 import type { OperationRequest } from './start-operation.ts';
 
@@ -65,7 +60,7 @@ async function deleteRequest(
   const written = specFile === '' ? undefined : await readSpec(machine, specFile);
   const name = nameOf(given, written);
   const settings = clusterSettings({ ...options, filename: specFile }, cwd);
-  const known = await machine.clusters.find(name, settings.kubeconfig).catch((error: unknown) => {
+  const known = await machine.clusters.find(name, settings.kubeconfig, managerIn(written)).catch((error: unknown) => {
     // the operation asks again, and waits until it is answered
     if (written !== undefined && (error as Error).name === 'ClusterUnreachable') return undefined;
     throw error;
@@ -76,16 +71,18 @@ async function deleteRequest(
   const kubeconfig = settings.kubeconfig ?? (role === 'workload' ? known?.kubeconfig : undefined);
   if (role === 'workload' && kubeconfig === undefined) throw noManagement(spec);
   const [content, hostTaskQueue] = await Promise.all([
-    contentOf(machine, options, cwd),
+    clusterContent(machine, options, { required: false, cwd }),
     machine.workers.hostTaskQueue(),
   ]);
+  const managementCluster = await managerOf(machine, { ...spec, role }, kubeconfig);
   const input: ClusterOperationInput = {
     ...{ name, role, specFile, content, ...settings, hostTaskQueue },
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
+    ...(managementCluster === undefined ? {} : { managementCluster }),
   };
   return {
     name: 'delete-cluster',
-    id: clusterOperationId(spec.managementCluster, name),
+    id: clusterOperationId(managementCluster, name),
     input,
     inputDigest: await clusterInputDigest('delete-cluster', input),
     title: `delete cluster ${name} (${role}, ${spec.provider}, Kubernetes ${spec.cluster.spec.kubernetesVersion})`,
@@ -93,6 +90,12 @@ async function deleteRequest(
     distribution: 'eks-anywhere',
     cluster: name,
   };
+}
+
+/** The management cluster that a specification names, itself or another; it may leave that to --kubeconfig. */
+function managerIn(written: ClusterSpec | undefined): string | undefined {
+  const { management, managementCluster } = written?.cluster.spec ?? {};
+  return management === undefined && managementCluster === undefined ? undefined : written?.managementCluster;
 }
 
 /** Values that are not allowed any more are no reason to keep a cluster. */
@@ -128,12 +131,6 @@ function roleOf(
   const { management, managementCluster } = cluster.spec;
   if (known !== undefined) return known.spec.role;
   return kubeconfig !== undefined && management === undefined && managementCluster === undefined ? 'workload' : role;
-}
-
-async function contentOf(machine: SealiftHost, options: DeleteClusterOptions, cwd: string): Promise<ContentSource> {
-  if (options.bundle === undefined) return {};
-  const path = bundlePath(options.bundle, cwd);
-  return { bundle: { path, digest: (await machine.bundles.inspect(path)).digest } };
 }
 
 function noManagement({ name, managementCluster }: ClusterSpec): CliError {

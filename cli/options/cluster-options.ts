@@ -5,7 +5,7 @@ import type { OnFailure } from '../../contracts/run-options.ts';
 import { CliError } from '../cli-error.ts';
 import { addDetachOption } from './operation-options.ts';
 import { collectCommaLists } from './parse.ts';
-import { addConnectionOptions, registryOptions, type ConnectionOptions } from './registry-options.ts';
+import { addConnectionOptions, parseRegistry, registryOptions, type ConnectionOptions } from './registry-options.ts';
 
 /** What the options of every command that changes a cluster say. */
 export interface ClusterOptions extends ConnectionOptions {
@@ -35,7 +35,7 @@ export function addClusterOptions(command: Command, filename = 'the specificatio
     .option('--kubeconfig <file>', 'kubeconfig of the management cluster: the cluster is a workload cluster')
     .addOption(new Option('-z, --hardware-csv <file>', 'the hardware of a bare metal cluster').env('HARDWARE_CSV'))
     .option('-b, --bundle <file>', 'the bundle with everything that clusters are made of')
-    .option('-r, --registry <host[:port][/namespace]>', 'the registry that the bundle was imported into')
+    .option('-r, --registry <host[:port][/namespace]>', 'instead of a bundle: the registry that one was imported into')
     .option('--bundles-override <file>', 'not needed: the bundle says it all')
     .option('--dry-run', 'say what would be done, and do nothing')
     .option('--bootstrap-kubeconfig <file>', 'use this cluster as the bootstrap cluster')
@@ -87,14 +87,31 @@ function bootstrapOf(options: ClusterOptions, cwd: string): BootstrapChoice {
     : { driver: 'kubeconfig', kubeconfig: resolve(cwd, kubeconfig) };
 }
 
-/** @throws CliError InvalidInput */
-export function requireContent(options: ClusterOptions): string {
-  if (options.bundle !== undefined) return options.bundle;
+/**
+ * What clusters are to be made of.
+ * @throws CliError InvalidInput when a bundle and a registry are given, or neither and there has to be one
+ */
+export function contentChoice(
+  { bundle, registry }: Pick<ClusterOptions, 'bundle' | 'registry'>,
+  { required }: { required: boolean },
+): { bundle?: string; registry?: { host: string; namespace: string } } {
+  if (bundle !== undefined && registry !== undefined) {
+    throw new CliError('InvalidInput', {
+      operation: 'read options',
+      subject: '--bundle, --registry',
+      message: 'both are given, and only one can say what the cluster is made of',
+      remedy: 'leave one of them out',
+    });
+  }
+  if (bundle !== undefined) return { bundle };
+  if (registry !== undefined) return { registry: parseRegistry(registry) };
+  if (!required) return {};
   throw new CliError('InvalidInput', {
     operation: 'read options',
     subject: '--bundle',
-    message: 'there is no bundle to make the cluster from',
-    remedy: 'give the tar that `sealift export artifacts --source eks-anywhere` wrote',
+    message: 'there is neither a bundle nor a registry to make the cluster from',
+    remedy:
+      'give the tar that `sealift export artifacts --source eks-anywhere` wrote; or with --registry the registry that it was imported into',
   });
 }
 

@@ -1,13 +1,14 @@
 import type { ClusterRole, ClusterSpec } from '../../contracts/cluster-spec.ts';
 import type { Finding } from '../../contracts/clusters.ts';
-import type { ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
+import type { ProviderPlugin } from '../../contracts/provider-plugin.ts';
 import type { ProviderChange } from '../../contracts/upgrade-plan.ts';
 import { providerVersions } from '../cluster-api/clusterctl.ts';
 import { providerLabel } from '../cluster-api/repository.ts';
-import { isErrorType, SealiftError } from '../errors.ts';
+import { isErrorType } from '../errors.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { readLocal } from '../sources/read-local.ts';
 import { readClusterState } from './await.ts';
+import { checkRelease, type ReleaseQuestion } from './check-release.ts';
 import { releasedProviders } from './install-capi.ts';
 import { bringsLayoutUp, isBeyondThis, layoutFindings } from './layout.ts';
 import { readKeptSpec } from './read-kept-spec.ts';
@@ -16,23 +17,20 @@ import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
 import { compareSpecs } from './spec/compare-specs.ts';
 import { readClusterSpec, withPositions } from './spec/read-spec.ts';
 import { minorsBetween } from './spec/syntax.ts';
-import { managementFindings, problem, refuseProblems } from './validate.ts';
+import { problem } from './spec/findings.ts';
+import { managementFindings, refuseProblems } from './validate.ts';
 import { noneIfUnknown } from '../kubernetes/unknown-kind.ts';
 
-export interface UpgradeRequest {
+export interface UpgradeRequest extends ReleaseQuestion {
   role: ClusterRole;
   specFile: string;
   providers: readonly ProviderPlugin[];
-  skip: readonly string[];
-  context: ProviderContext;
   /** keeps the specification: the management cluster of a workload cluster; of a management cluster itself */
   keeper: Cluster;
   /** its Cluster API has the machines: the keeper, or the bootstrap cluster of an upgrade that was broken off */
   owner: Cluster;
   /** a move that was broken off has left clusters paused, and is to be gone on with */
   isMoving: boolean;
-  /** @throws SealiftError ContentMissing */
-  releaseOf(spec: ClusterSpec, provider: ProviderPlugin): Promise<ClusterRelease>;
 }
 
 export interface ValidatedUpgrade {
@@ -74,7 +72,7 @@ export async function validateUpgrade(request: UpgradeRequest): Promise<Validate
     const compared = [...compareSpecs(previous, spec), ...provider.validateSpec(spec, previous)];
     all.push(...locate(compared.filter((finding) => !known.has(idOf(finding)))));
   }
-  const release = await releaseOf(spec, provider, request, all);
+  const release = await checkRelease(spec, provider, request, all);
   const versions = await machineVersions(spec.name, request.owner);
   const providerChanges =
     release === undefined || role === 'workload' ? [] : await changesOfProviders(spec, provider, release, request);
@@ -115,22 +113,6 @@ async function previousOf(
     findings.push(problem('management.unreadable-specification', subject, { message, remedy }));
   }
   return undefined;
-}
-
-async function releaseOf(
-  spec: ClusterSpec,
-  provider: ProviderPlugin,
-  request: UpgradeRequest,
-  findings: Finding[],
-): Promise<ClusterRelease | undefined> {
-  try {
-    return await request.releaseOf(spec, provider);
-  } catch (error) {
-    if (!(error instanceof SealiftError) || error.type !== 'ContentMissing') throw error;
-    const { subject, message, remedy } = error.problem;
-    findings.push(problem('bundle.content-missing', subject, { message, remedy }));
-    return undefined;
-  }
 }
 
 /** Kubernetes versions of all machines, the oldest first. */

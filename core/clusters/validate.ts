@@ -2,54 +2,62 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ClusterRole, ClusterSpec } from '../../contracts/cluster-spec.ts';
 import type { Finding } from '../../contracts/clusters.ts';
 import type { ErrorType } from '../../contracts/errors.ts';
-import type { ClusterOperation, ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
+import type { ClusterOperation, ProviderPlugin } from '../../contracts/provider-plugin.ts';
 import { SealiftError } from '../errors.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { readLocal } from '../sources/read-local.ts';
 import { ItemsFailed } from '../transfer/failures.ts';
 import { layoutFindings } from './layout.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
-import { isProblem } from './spec/findings.ts';
+import { checkRelease, type ReleaseQuestion } from './check-release.ts';
+import type { ClusterRelease } from './release.ts';
+import { isProblem, problem } from './spec/findings.ts';
 import { readClusterSpec } from './spec/read-spec.ts';
 import { noneIfUnknown } from '../kubernetes/unknown-kind.ts';
 
-export interface ValidationRequest {
+export interface ValidationRequest extends ReleaseQuestion {
   operation: ClusterOperation;
   /** `--kubeconfig` may have said what the specification leaves open */
   role: ClusterRole;
   specFile: string;
   providers: readonly ProviderPlugin[];
-  skip: readonly string[];
-  context: ProviderContext;
   /** the management cluster of a workload cluster; of a management cluster itself, once there is one of that name */
   management?: Cluster;
   /** what an earlier operation on this machine went by: it may have been broken off, and is gone on with */
   known?: ClusterSpec;
 }
 
+export interface ValidatedSpec {
+  spec: ClusterSpec;
+  release: ClusterRelease;
+  warnings: Finding[];
+}
+
 /**
  * Looks for everything that would make an operation fail, in one go: the specification, the infrastructure, the management
- * cluster. Changes nothing.
+ * cluster, the bundle, the registry mirror. Changes nothing.
  *
- * @returns the specification, and warnings
+ * @returns the specification, what it is made of, and warnings
  * @throws ItemsFailed with a ValidationFailed for each problem; SealiftError when something can't be asked
  */
-export async function validateCluster(request: ValidationRequest): Promise<{ spec: ClusterSpec; warnings: Finding[] }> {
+export async function validateCluster(request: ValidationRequest): Promise<ValidatedSpec> {
   const { specFile, providers } = request;
   const { spec: read, findings } = readClusterSpec(specFile, await readLocal(specFile, 'local'), providers);
   const spec = read === undefined ? undefined : { ...read, role: request.role };
   const all = [...findings];
+  let release: ClusterRelease | undefined;
   if (spec !== undefined) {
     const { operation, skip, context, providers, management } = request;
     const provider = providers.find(({ name }) => name === spec.provider)!;
     const asked = { spec, operation, skip, ...(management === undefined ? {} : { management }) };
     all.push(...(await provider.preflight(asked, context)));
     all.push(...(await managementFindings(spec, request)));
+    release = await checkRelease(spec, provider, request, all);
     if (management !== undefined) all.push(...(await layoutFindings(management, { operation, role: spec.role })));
   }
   refuseProblems(all);
-  // a specification that can't be understood comes with problems
-  return { spec: spec!, warnings: all.filter(({ status }) => status === 'warning') };
+  // a specification that can't be understood comes with problems, and so does a release that is not there
+  return { spec: spec!, release: release!, warnings: all.filter(({ status }) => status === 'warning') };
 }
 
 /** @throws ItemsFailed with an error for each problem */
@@ -111,10 +119,6 @@ export async function managementFindings(
     ];
   }
   return [];
-}
-
-export function problem(id: string, subject: string, said: Pick<Finding, 'message' | 'remedy'>): Finding {
-  return { id, status: 'problem', subject, ...said };
 }
 
 function itemOf({ subject, position }: Finding): string {

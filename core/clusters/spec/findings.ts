@@ -27,3 +27,8 @@ export function subjectOf(document: { kind: string; metadata: { name: string } }
 export function isProblem(finding: Finding): boolean {
   return finding.status === 'problem';
 }
+
+/** What would make an operation fail, found outside the documents. */
+export function problem(id: string, subject: string, said: Pick<Finding, 'message' | 'remedy'>): Finding {
+  return { id, status: 'problem', subject, ...said };
+}
