@@ -105,7 +105,7 @@ export async function startRack(machines: readonly RackMachine[]): Promise<Rack>
     ran: (hostname) => [...find(hostname).ran],
     async [Symbol.asyncDispose]() {
       await watching.end();
-      await Promise.all(slots.map(({ agent }) => agent?.kill()));
+      await Promise.all(slots.flatMap(({ agent }) => agent?.kill() ?? []));
       await stopBmcs();
     },
   };

@@ -63,7 +63,7 @@ async function startManagementCluster(lab: Lab): Promise<ManagementCluster> {
   const { kubeconfig } = await ensureControlPlane({ folder, findBinary: findLabBinary, durable: false });
   await using cluster = await openCluster(kubeconfig);
   await cluster.applyAll(await definitions());
-  return lab.startManagementCluster('mgmt');
+  return await lab.startManagementCluster('mgmt');
 }
 
 /** As `make setup` leaves them (tools/tinkerbell/definitions.sh). */
