@@ -22,7 +22,7 @@ export const vsphere: ProviderPlugin = {
   capi: (_spec, { env }) => {
     const user = findUser(env);
     // its manager wants a user before there is any cluster; each cluster brings a Secret of its own
-    const variables = { VSPHERE_USERNAME: user?.name ?? '', VSPHERE_PASSWORD: user?.password ?? '' };
+    const variables = { VSPHERE_USERNAME: singleQuoted(user?.name), VSPHERE_PASSWORD: singleQuoted(user?.password) };
     const program = { binary: 'capv' };
     return {
       name: 'vsphere',
@@ -43,3 +43,8 @@ export const vsphere: ProviderPlugin = {
   postDelete: leftMachines,
   credentials: (spec, { env }) => Promise.resolve().then(() => credentialSecrets(spec, env)),
 };
+
+/** Its component manifest puts them between single quotes in YAML. */
+function singleQuoted(value = ''): string {
+  return value.replaceAll("'", "''");
+}
