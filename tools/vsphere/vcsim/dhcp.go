@@ -26,7 +26,7 @@ func (d *dhcp) PutObject(*simulator.Context, mo.Reference) {}
 func (d *dhcp) RemoveObject(*simulator.Context, types.ManagedObjectReference) {}
 
 func (d *dhcp) UpdateObject(ctx *simulator.Context, object mo.Reference, changes []types.PropertyChange) {
-	machine, isMachine := object.(*simulator.VirtualMachine)
+	machine, isMachine := object.(*mo.VirtualMachine)
 	if !isMachine || !powersOn(changes) || len(machine.Guest.Net) == 0 {
 		return
 	}
@@ -35,7 +35,7 @@ func (d *dhcp) UpdateObject(ctx *simulator.Context, object mo.Reference, changes
 		network[index].IpAddress = []string{d.next()}
 	}
 	address := network[0].IpAddress[0]
-	ctx.Update(machine, []types.PropertyChange{
+	ctx.Update(ctx.Map.Get(machine.Self), []types.PropertyChange{
 		{Name: "guest.ipAddress", Val: address},
 		{Name: "summary.guest.ipAddress", Val: address},
 		{Name: "guest.net", Val: network},
