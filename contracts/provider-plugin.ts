@@ -76,6 +76,8 @@ export interface RenderRequest {
   spec: ClusterSpec;
   /** full version, e.g. `v1.31.4` */
   kubernetesVersion: string;
+  /** full versions of the minor ones that worker groups may have of their own, e.g. `v1.30.14` of `1.30` */
+  workerVersions?: Record<string, string>;
   previous?: ClusterSpec;
   /** the repositories and tags that kubeadm and kubelet use, in the mirror when there is one */
   images: NodeImages;

@@ -42,8 +42,9 @@ export async function applySecrets(
 
 /** The Cluster API objects of a cluster. */
 export function renderedObjects({ spec, previous, provider, release }: ClusterMaking): KubernetesObject[] {
-  const { kubernetesVersion, images } = release;
-  return provider.render({ spec, kubernetesVersion, images, ...(previous === undefined ? {} : { previous }) });
+  const { kubernetesVersion, images, versions } = release;
+  const request = { spec, kubernetesVersion, images, workerVersions: versions };
+  return provider.render({ ...request, ...(previous === undefined ? {} : { previous }) });
 }
 
 function registrySecret(spec: ClusterSpec, { env }: ProviderContext): KubernetesObject[] {

@@ -71,6 +71,8 @@ export interface ClusterRelease {
   content: Digest;
   /** e.g. `v1.30.14` */
   kubernetesVersion: string;
+  /** the same of every minor version in the bundle, for worker groups that have one of their own */
+  versions: Record<string, string>;
   images: NodeImages;
   /** all that its clusters may pull */
   everyImage: ReleaseImage[];
@@ -114,6 +116,9 @@ export async function readRelease(
   return {
     content: bundle.identity,
     kubernetesVersion: versions.eksD.kubeVersion,
+    versions: Object.fromEntries(
+      (await versionsBundles(bundle)).map(({ kubeVersion, eksD }) => [kubeVersion, eksD.kubeVersion]),
+    ),
     images: nodeImages(bundle, versions, distro),
     everyImage: releaseImages(bundle.billOfMaterials, [distro, blocksFor(versions, infrastructure)]),
     core,

@@ -40,6 +40,40 @@ describe('a plan', () => {
     expect(scales).toEqual([]);
   });
 
+  it('replaces workers that have a version of their own when that changes, and not with the control plane', () => {
+    const own = changedSpec(({ cluster }) => {
+      cluster.spec.workerNodeGroupConfigurations![0]!.kubernetesVersion = '1.31';
+    });
+    const upgraded = changedSpec(({ cluster }) => {
+      cluster.spec.kubernetesVersion = '1.32';
+      cluster.spec.workerNodeGroupConfigurations![0]!.kubernetesVersion = '1.31';
+    });
+    const versions = { from: 'v1.31.4', to: 'v1.32.1' };
+    const told = ({ rolls }: Pick<UpgradePlan, 'rolls'>): string[] =>
+      rolls.map((step) => `${step.subject}: ${step.reason}`);
+    const controlPlane = 'control plane: Kubernetes v1.31.4 to v1.32.1';
+    expect(told(planRollout(provider, [own, upgraded], versions))).toEqual([controlPlane]);
+    expect(told(planRollout(provider, [changedSpec(nothing), upgraded], versions))).toEqual([controlPlane]);
+    const all = changedSpec(({ cluster }) => {
+      cluster.spec.kubernetesVersion = '1.32';
+    });
+    expect(told(planRollout(provider, [own, all], versions))).toEqual([
+      controlPlane,
+      'worker group md-0: Kubernetes 1.31 to 1.32',
+    ]);
+  });
+
+  it('replaces whose kubelets or API servers are told something else', () => {
+    const { rolls } = planned(({ cluster: { spec } }) => {
+      spec.controlPlaneConfiguration.apiServerExtraArgs = { 'event-ttl': '2h' };
+      spec.workerNodeGroupConfigurations![0]!.kubeletConfiguration = { maxPods: 50 };
+    });
+    expect(rolls.map(({ subject, reason }) => `${subject}: ${reason}`)).toEqual([
+      'control plane: API server changed',
+      'worker group md-0: kubelet changed',
+    ]);
+  });
+
   it('only counts where only numbers change, groups that come or go included', () => {
     const { rolls, scales } = planned(({ cluster }) => {
       cluster.spec.controlPlaneConfiguration.count = 5;

@@ -3,6 +3,7 @@ import { canonicalJson } from '../canonical-json.ts';
 import type { Cluster, Kind } from '../kubernetes/cluster.ts';
 import { applyCluster, renderedObjects, type ClusterMaking } from './apply.ts';
 import { specObjects } from './definitions.ts';
+import { healthCheckOf } from './render/health-checks.ts';
 import { CLUSTER_NAME_LABEL, CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
 
 const deploymentKind: Kind = { apiVersion: capiVersions.cluster, kind: 'MachineDeployment' };
@@ -49,7 +50,10 @@ export async function upgradeNeeded(making: ClusterMaking, on: Cluster): Promise
  */
 export async function applyUpgrade(making: ClusterMaking, on: Cluster, signal: AbortSignal): Promise<void> {
   await applyCluster(making, on, signal);
-  for (const group of await surplusGroups(making, renderedObjects(making), on)) await on.delete(group);
+  for (const group of await surplusGroups(making, renderedObjects(making), on)) {
+    await on.delete(healthCheckOf(group));
+    await on.delete(group);
+  }
 }
 
 /**

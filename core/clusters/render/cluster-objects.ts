@@ -8,6 +8,9 @@ import type {
 import type { RenderRequest } from '../../../contracts/provider-plugin.ts';
 import { countOfGroup, nameOfGroup } from '../spec/defaults.ts';
 import type { MachineHost } from '../spec/rules/machine-rules.ts';
+import { minorOf } from '../spec/syntax.ts';
+import { healthChecks } from './health-checks.ts';
+import { controlPlaneSettings, flags, kubeletSettings, type KubeletSettings } from './kubeadm-settings.ts';
 import { mirroredImages, type NodeFile } from './mirror.ts';
 import { CLUSTER_NAME_LABEL, CLUSTER_NAMESPACE, capiVersions, contractReference, templateObject } from './names.ts';
 import { nodeSetup } from './node-setup.ts';
@@ -38,6 +41,8 @@ export interface Infrastructure {
   nodeName?: string;
   /** what every node does before kubeadm, after registry and proxy are set up */
   preKubeadmCommands?: readonly string[];
+  /** how long a machine's node may take to come until the machine is replaced, e.g. `10m0s`; no check of it when absent */
+  nodeStartupTimeout?: string;
   /** addresses that nodes reach without a proxy */
   localAddresses: readonly string[];
   controlPlane: { files: NodeFile[]; preKubeadmCommands: string[]; certSans: readonly string[] };
@@ -45,7 +50,7 @@ export interface Infrastructure {
 
 /**
  * The Cluster API objects of a cluster (v1beta2): Cluster, infrastructure, KubeadmControlPlane with its machine template,
- * and for each worker group a MachineDeployment with its two templates. Pure: the same request gives the same objects.
+ * for each worker group a MachineDeployment with its two templates, and what replaces machines that fail. Pure: the same request gives the same objects.
  *
  * @see the books of Cluster API and of EKS Anywhere; docs/providers.md compares field by field
  */
@@ -64,7 +69,10 @@ export function renderCluster(request: RenderRequest, infrastructure: Infrastruc
       infrastructureRef: contractReference(infrastructure.cluster),
     },
   };
-  return [cluster, infrastructure.cluster, ...controlPlane, ...workers].map((object) => ofCluster(object, spec));
+  const checks = healthChecks(spec, infrastructure.nodeStartupTimeout);
+  return [cluster, infrastructure.cluster, ...controlPlane, ...workers, ...checks].map((object) =>
+    ofCluster(object, spec),
+  );
 }
 
 /** By its label an object is found that no controller has seen yet. */
@@ -86,21 +94,24 @@ function renderControlPlane(request: RenderRequest, infrastructure: Infrastructu
   const machineSpec = infrastructure.machineSpec(machine, 'control-plane');
   const template = machineTemplate(infrastructure, `${spec.name}-control-plane`, machineSpec);
   const images = mirroredImages(request.images, spec.cluster.spec.registryMirrorConfiguration);
-  const registration = nodeRegistration(infrastructure, configuration.taints, configuration.labels);
+  const kubelet = kubeletSettings(spec, configuration.kubeletConfiguration, infrastructure.kubeletArguments);
+  const registration = nodeRegistration(infrastructure, kubelet, configuration);
   const { files, preKubeadmCommands } = nodeSetup(spec, infrastructure.localAddresses);
   const own = infrastructure.controlPlane;
+  const settings = controlPlaneSettings(spec, infrastructure.controllerManagerArguments);
   const certSANs = [...(configuration.certSans ?? []), ...own.certSans];
   const kubeadm = {
     clusterConfiguration: {
       imageRepository: images.kubernetesRepository,
       etcd: { local: { imageRepository: parent(images.etcd.repository), imageTag: images.etcd.tag } },
       dns: { imageRepository: parent(images.coreDns.repository), imageTag: images.coreDns.tag },
-      ...(certSANs.length === 0 ? {} : { apiServer: { certSANs } }),
-      ...controllerManager(infrastructure),
+      apiServer: { ...settings.apiServer, ...nonEmpty('certSANs', certSANs) },
+      controllerManager: settings.controllerManager,
+      scheduler: settings.scheduler,
     },
-    initConfiguration: { nodeRegistration: registration },
-    joinConfiguration: { nodeRegistration: registration },
-    ...nonEmpty('files', [...files, ...own.files]),
+    initConfiguration: { nodeRegistration: registration, ...kubelet.patches },
+    joinConfiguration: { nodeRegistration: registration, ...kubelet.patches },
+    ...nonEmpty('files', [...files, ...kubelet.files, ...settings.files, ...own.files]),
     ...nonEmpty('preKubeadmCommands', [
       ...preKubeadmCommands,
       ...(infrastructure.preKubeadmCommands ?? []),
@@ -136,9 +147,10 @@ function renderWorkers(
   const machine = machineOf(spec, group.machineGroupRef?.name);
   const template = machineTemplate(infrastructure, name, infrastructure.machineSpec(machine, 'worker', group));
   const { files, preKubeadmCommands } = nodeSetup(spec, infrastructure.localAddresses);
+  const kubelet = kubeletSettings(spec, group.kubeletConfiguration, infrastructure.kubeletArguments);
   const bootstrap = templateObject(capiVersions.bootstrap, 'KubeadmConfigTemplate', name, {
-    joinConfiguration: { nodeRegistration: nodeRegistration(infrastructure, group.taints, group.labels) },
-    ...nonEmpty('files', files),
+    joinConfiguration: { nodeRegistration: nodeRegistration(infrastructure, kubelet, group), ...kubelet.patches },
+    ...nonEmpty('files', [...files, ...kubelet.files]),
     ...nonEmpty('preKubeadmCommands', [...preKubeadmCommands, ...(infrastructure.preKubeadmCommands ?? [])]),
     ...nonEmpty('users', nodeUsers(infrastructure, machine)),
     ...timeServers(machine),
@@ -146,12 +158,13 @@ function renderWorkers(
   const labels = { [CLUSTER_NAME_LABEL]: spec.name, 'cluster.x-k8s.io/deployment-name': name };
   const rolling = group.upgradeRolloutStrategy?.rollingUpdate;
   const deployment = named(capiVersions.cluster, 'MachineDeployment', name, spec);
+  const version = workerVersion(request, group);
   return [
     template,
     bootstrap,
     {
       ...deployment,
-      metadata: { ...deployment.metadata, ...autoscaling(group) },
+      metadata: { ...deployment.metadata, ...annotations(group, isOlder(version, request.kubernetesVersion)) },
       spec: {
         clusterName: spec.name,
         // with autoscaling the number is the autoscaler's to change
@@ -167,7 +180,7 @@ function renderWorkers(
           metadata: { labels },
           spec: {
             clusterName: spec.name,
-            version: request.kubernetesVersion,
+            version,
             bootstrap: { configRef: contractReference(bootstrap) },
             infrastructureRef: contractReference(template),
           },
@@ -189,29 +202,19 @@ function machineOf(spec: ClusterSpec, name: string | undefined): SpecObject | un
   return name === undefined ? undefined : spec.machines[name];
 }
 
-function controllerManager({ controllerManagerArguments }: Infrastructure): object {
-  return controllerManagerArguments === undefined
-    ? {}
-    : { controllerManager: { extraArgs: flags(controllerManagerArguments) } };
-}
-
 function nodeRegistration(
-  { kubeletArguments, nodeName }: Infrastructure,
-  taints: Taint[] | undefined,
-  labels: Record<string, string> | undefined,
+  { nodeName }: Infrastructure,
+  kubelet: KubeletSettings,
+  { taints, labels }: { taints?: Taint[]; labels?: Record<string, string> },
 ): object {
   const nodeLabels = Object.entries(labels ?? {}).map(([key, value]) => `${key}=${value}`);
-  const all = { ...kubeletArguments, ...(nodeLabels.length === 0 ? {} : { 'node-labels': nodeLabels.join(',') }) };
+  const all = { ...kubelet.arguments, ...(nodeLabels.length === 0 ? {} : { 'node-labels': nodeLabels.join(',') }) };
   return {
     criSocket: 'unix:///var/run/containerd/containerd.sock',
     ...nonEmpty('kubeletExtraArgs', flags(all)),
     ...(nodeName === undefined ? {} : { name: nodeName }),
     ...(taints === undefined ? {} : { taints }),
   };
-}
-
-function flags(all: Record<string, string>): object[] {
-  return Object.entries(all).map(([name, value]) => ({ name, value }));
 }
 
 function timeServers(machine: SpecObject | undefined): object {
@@ -228,15 +231,35 @@ function nodeUsers({ users }: Infrastructure, machine: SpecObject | undefined): 
   }));
 }
 
-function autoscaling({ autoscalingConfiguration }: WorkerNodeGroup): { annotations?: Record<string, string> } {
-  if (autoscalingConfiguration === undefined) return {};
-  const prefix = 'cluster.x-k8s.io/cluster-api-autoscaler-node-group';
-  return {
-    annotations: {
-      [`${prefix}-min-size`]: String(autoscalingConfiguration.minCount),
-      [`${prefix}-max-size`]: String(autoscalingConfiguration.maxCount),
-    },
+/** Validation has seen to it that the bundle has the version. */
+function workerVersion(request: RenderRequest, { kubernetesVersion }: WorkerNodeGroup): string {
+  const { cluster } = request.spec;
+  if (kubernetesVersion === undefined || kubernetesVersion === cluster.spec.kubernetesVersion) {
+    return request.kubernetesVersion;
+  }
+  return request.workerVersions?.[kubernetesVersion] ?? request.kubernetesVersion;
+}
+
+function isOlder(version: string, controlPlane: string): boolean {
+  return minorOf(version) !== minorOf(controlPlane);
+}
+
+function annotations(
+  { autoscalingConfiguration }: WorkerNodeGroup,
+  isOlder: boolean,
+): { annotations?: Record<string, string> } {
+  const autoscaler = 'cluster.x-k8s.io/cluster-api-autoscaler-node-group';
+  const all = {
+    ...(autoscalingConfiguration === undefined
+      ? {}
+      : {
+          [`${autoscaler}-min-size`]: String(autoscalingConfiguration.minCount),
+          [`${autoscaler}-max-size`]: String(autoscalingConfiguration.maxCount),
+        }),
+    // Cluster API makes no machine whose kubeadm is older than the control plane's, unless it is told to
+    ...(isOlder ? { 'machineset.cluster.x-k8s.io/skip-preflight-checks': 'KubeadmVersionSkew' } : {}),
   };
+  return Object.keys(all).length === 0 ? {} : { annotations: all };
 }
 
 function nonEmpty<T>(key: string, values: readonly T[]): Record<string, readonly T[]> {

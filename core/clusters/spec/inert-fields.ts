@@ -14,7 +14,7 @@ export const inertFields: readonly InertField[] = [
   inert('Cluster', 'spec.packages', 'curated packages are not installed'),
   inert('Cluster', 'spec.licenseToken', 'no license is asked for'),
   inert('Cluster', 'spec.etcdEncryption', 'secrets in etcd are not encrypted'),
-  inert('Cluster', 'spec.identityProviderRefs', 'identity providers are not set up'),
+  inert('AWSIamConfig', 'spec', 'AWS IAM Authenticator is not set up'),
   inert(
     'Cluster',
     'spec.controlPlaneConfiguration.skipAdmissionForSystemResources',

@@ -56,6 +56,11 @@ export function parseMinor(text: string): MinorVersion | undefined {
   return match === null ? undefined : { major: Number(match[1]), minor: Number(match[2]) };
 }
 
+/** `1.34` of `v1.34.6`, and of `1.34` itself. */
+export function minorOf(version: string): string {
+  return /^v?(\d+\.\d+)/.exec(version)?.[1] ?? version;
+}
+
 /** How many minors `to` is newer than `from`; undefined when the majors differ or one is no version. */
 export function minorsBetween(from: string, to: string): number | undefined {
   const [older, newer] = [parseMinor(from), parseMinor(to)];

@@ -33,6 +33,7 @@ function infrastructure(request: RenderRequest): Infrastructure {
     users: (machine) => (machine?.spec['users'] as NodeUser[] | undefined) ?? [],
     // Cluster API's provider puts the machine's own id in the place of the word
     kubeletArguments: { 'provider-id': 'PROVIDER_ID', 'read-only-port': '0', 'anonymous-auth': 'false' },
+    nodeStartupTimeout: '20m0s',
     localAddresses: tinkerbellAddresses(spec),
     controlPlane: { ...kubeVipSetup(request), certSans: [] },
   };

@@ -53,6 +53,8 @@ describe('the objects of a cluster on vSphere', () => {
       'VSphereMachineTemplate prod-md-0',
       'KubeadmConfigTemplate prod-md-0',
       'MachineDeployment prod-md-0',
+      'MachineHealthCheck prod-kcp-unhealthy',
+      'MachineHealthCheck prod-md-0-worker-unhealthy',
       'ConfigMap prod-cloud-provider',
       'ClusterResourceSet prod-cloud-provider',
     ]);
@@ -90,9 +92,10 @@ describe('the objects of a cluster on vSphere', () => {
       expect(nodeRegistration.name).toBe(hostName);
       expect(nodeRegistration.kubeletExtraArgs).toContainEqual({ name: 'cloud-provider', value: 'external' });
     }
-    expect(plane.clusterConfiguration.controllerManager.extraArgs).toEqual([
-      { name: 'cloud-provider', value: 'external' },
-    ]);
+    expect(plane.clusterConfiguration.controllerManager.extraArgs).toContainEqual({
+      name: 'cloud-provider',
+      value: 'external',
+    });
     for (const { preKubeadmCommands } of [plane, worker])
       expect(preKubeadmCommands).toContain(`hostname "${hostName}"`);
   });

@@ -56,6 +56,7 @@ function infrastructure(request: RenderRequest): Infrastructure {
     controllerManagerArguments: { 'cloud-provider': 'external' },
     nodeName: HOST_NAME,
     preKubeadmCommands: useHostName,
+    nodeStartupTimeout: '10m0s',
     localAddresses: [splitServer(server).host],
     controlPlane: { ...kubeVipSetup(request), certSans: [] },
   };
