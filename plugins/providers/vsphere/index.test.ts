@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
-import type { ProviderContext } from '../../../contracts/provider-plugin.ts';
 import { vsphere } from './index.ts';
 import { changedTemplate } from './testing.ts';
 
