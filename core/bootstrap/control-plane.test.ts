@@ -79,6 +79,15 @@ describe('a control plane of plain processes', () => {
     expect([after[0] === before[0], after[1] === before[1]]).toEqual([false, false]);
   });
 
+  it('is not deceived by an etcd that was killed just now', async () => {
+    const plane = (await findControlPlane(folder))!;
+    const [etcd, apiServer] = await pids();
+    process.kill(etcd!, 'SIGKILL');
+    expect(await ensureControlPlane(options())).toEqual(plane);
+    expect(await hasMarker(plane, 'kept')).toBe(true);
+    expect((await pids())[1]).toBe(apiServer);
+  });
+
   it('tells the others when etcd cannot have its port again', async () => {
     const plane = (await findControlPlane(folder))!;
     const [etcd] = await pids();

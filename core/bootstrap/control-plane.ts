@@ -9,15 +9,14 @@ import {
   apiServerArguments,
   controllerManagerArguments,
   etcdArguments,
-  type ControlPlaneLayout,
   type ControlPlanePorts,
 } from './control-plane-programs.ts';
 import {
   daemonLives,
+  daemonServes,
   lacksPort,
   startDaemon,
   stopDaemon,
-  untilDaemonReady,
   type Daemon,
   type DaemonStart,
 } from './daemon.ts';
@@ -95,23 +94,13 @@ export async function stopControlPlane(folder: string, { remove = false } = {}):
 }
 
 async function ensureProgram(program: Program, options: ControlPlaneOptions): Promise<void> {
-  const { folder, findBinary, durable = true } = options;
+  const { folder, findBinary } = options;
   const daemon: Daemon = { name: program, folder };
   const command = await findBinary(program);
-  if (await daemonLives(daemon)) {
-    const start = await startOf(daemon, command, { folder, ports: (await readPorts(folder))!, durable });
-    // one that was killed may be found still ending: only what answers is kept
-    if (
-      await untilDaemonReady(start).then(
-        () => true,
-        () => false,
-      )
-    )
-      return;
-  }
+  const ports = (await readPorts(folder))!;
+  if (await daemonServes(await startOf(daemon, command, options, ports))) return;
   for (let attempt = 1; ; attempt += 1) {
-    const ports = await portsFor(program, folder);
-    const start = await startOf(daemon, command, { folder, ports, durable });
+    const start = await startOf(daemon, command, options, await portsFor(program, folder));
     try {
       await startDaemon(start);
       return;
@@ -122,15 +111,26 @@ async function ensureProgram(program: Program, options: ControlPlaneOptions): Pr
   }
 }
 
-async function startOf(daemon: Daemon, command: string, layout: ControlPlaneLayout): Promise<DaemonStart> {
-  const { folder, ports } = layout;
+async function startOf(
+  daemon: Daemon,
+  command: string,
+  options: ControlPlaneOptions,
+  ports: ControlPlanePorts,
+): Promise<DaemonStart> {
+  const { folder, durable = true } = options;
+  const layout = { folder, ports, durable };
   const env = { PATH: process.env['PATH'] ?? '', HOME: folder };
   switch (daemon.name as Program) {
     case 'etcd':
       return { ...daemon, command, env, args: etcdArguments(layout), ready: () => acceptsConnections(ports.etcd) };
     case 'kube-apiserver': {
       await writeKubeconfigs(folder, ports);
-      return { ...daemon, command, env, args: apiServerArguments(layout), ready: () => answersReady(folder, ports) };
+      const ready = async (): Promise<boolean> => {
+        // without it this would wait for ever, and it may end at any time
+        await ensureProgram('etcd', options);
+        return answersReady(folder, ports);
+      };
+      return { ...daemon, command, env, args: apiServerArguments(layout), ready };
     }
     case 'kube-controller-manager': {
       const args = controllerManagerArguments(layout, kubeconfigPath(folder, 'controller-manager'));

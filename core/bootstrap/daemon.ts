@@ -58,7 +58,7 @@ export async function startDaemon(start: DaemonStart): Promise<void> {
 }
 
 /** Starts a program and does not wait. @throws SealiftError ToolFailed, PathUnwritable */
-export async function launchDaemon(start: DaemonStart): Promise<void> {
+async function launchDaemon(start: DaemonStart): Promise<void> {
   const record = recordPath(start);
   const output = await openLog(start);
   // what an earlier process left would be taken for this one until the new record is there
@@ -85,7 +85,7 @@ export async function launchDaemon(start: DaemonStart): Promise<void> {
 }
 
 /** Waits until a launched program is ready; one that ends before is started again a few times. @throws SealiftError as `startDaemon` */
-export async function untilDaemonReady(start: DaemonStart): Promise<void> {
+async function untilDaemonReady(start: DaemonStart): Promise<void> {
   const { readyTimeoutMs = DEFAULT_READY_MS } = start;
   const deadline = Date.now() + readyTimeoutMs;
   let restarts = 0;
@@ -103,6 +103,18 @@ export async function untilDaemonReady(start: DaemonStart): Promise<void> {
     }
     await sleep(POLL_MS);
   }
+}
+
+/**
+ * Whether a program that was started before lives and is ready, or becomes it. One that was killed just now may be found still
+ * ending: that it lives says little.
+ */
+export async function daemonServes(start: DaemonStart): Promise<boolean> {
+  if (!(await daemonLives(start))) return false;
+  return untilDaemonReady(start).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** SIGTERM, then SIGKILL. @returns whether it lived @throws SealiftError ToolFailed when it does not end */

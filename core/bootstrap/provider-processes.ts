@@ -14,10 +14,10 @@ import { createAuthority, issueCertificate } from './certificates.ts';
 import {
   daemonLives,
   daemonPid,
-  launchDaemon,
+  daemonServes,
   logPath,
+  startDaemon,
   stopDaemon,
-  untilDaemonReady,
   type Daemon,
   type DaemonStart,
 } from './daemon.ts';
@@ -264,12 +264,10 @@ async function ensureRunning(start: DaemonStart, server: string): Promise<void> 
   const wanted = createHash('sha256')
     .update(JSON.stringify([command, args, env, server]))
     .digest('hex');
-  if (!(await daemonLives(start)) || (await readFileIfPresent(file)) !== wanted) {
-    await stopDaemon(start);
-    await writeFileAtomically(file, wanted);
-    await launchDaemon(start);
-  }
-  await untilDaemonReady(start);
+  if ((await readFileIfPresent(file)) === wanted && (await daemonServes(start))) return;
+  await stopDaemon(start);
+  await writeFileAtomically(file, wanted);
+  await startDaemon(start);
 }
 
 async function answersReady(port: number): Promise<boolean> {
