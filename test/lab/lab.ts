@@ -49,9 +49,10 @@ export interface Lab extends AsyncDisposable {
   /**
    * Boots the machines that a provider which has no in-memory backend makes for a management cluster: they become nodes of
    * their clusters, whose API servers are imitations at the endpoint of the specification, an address of loopback.
-   * @param kubeconfig of the management cluster
+   * @param kubeconfig of the management cluster, which need not be there yet
+   * @returns the booter, to be ended before that cluster is replaced by another one; it ends with the lab
    */
-  bootMachines(kubeconfig: string): Promise<void>;
+  bootMachines(kubeconfig: string): Promise<RunningProcess>;
   /** Cluster API on a cluster that `giveRealApiServer` was called for. */
   makeManagementCluster(name: string, place: ApiServerPlace): Promise<ManagementCluster>;
   stop(): Promise<void>;
@@ -131,7 +132,9 @@ export async function startLab(infrastructure: LabInfrastructure = 'docker'): Pr
     },
     async bootMachines(kubeconfig) {
       const [command, args] = [await requireTool('in-memory-infrastructure'), ['boot', `--kubeconfig=${kubeconfig}`]];
-      booters.push(await startProcess({ command, args, env: { IN_MEMORY_CLOUD: cloud.socket } }));
+      const booter = await startProcess({ command, args, env: { IN_MEMORY_CLOUD: cloud.socket } });
+      booters.push(booter);
+      return booter;
     },
     makeManagementCluster: (name, place) => ensureManagementCluster(settings(name), place),
     stop,

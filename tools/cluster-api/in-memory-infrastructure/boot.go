@@ -58,7 +58,7 @@ func newBootManager(settings managerSettings, world *cloud) (ctrl.Manager, error
 	sameNames := true
 	manager, err := ctrl.NewManager(kubeconfig, ctrl.Options{
 		Scheme:                 scheme,
-		Controller:             config.Controller{SkipNameValidation: &sameNames, CacheSyncTimeout: time.Minute},
+		Controller:             config.Controller{SkipNameValidation: &sameNames, CacheSyncTimeout: 10 * bootEvery},
 		HealthProbeBindAddress: "0",
 		Metrics:                metricsserver.Options{BindAddress: "0"},
 		Client:                 client.Options{Cache: &client.CacheOptions{DisableFor: uncached()}},

@@ -109,11 +109,13 @@ func (c *cloud) serve(ctx context.Context, connection net.Conn) {
 		cancel()
 	}()
 	// the gates belong to the process, and webhooks read them at any time
-	c.gates.Do(func() {
-		if err := feature.MutableGates.Set(settings.FeatureGates); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
-	})
+	if !settings.Boots {
+		c.gates.Do(func() {
+			if err := feature.MutableGates.Set(settings.FeatureGates); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+			}
+		})
+	}
 	manager, err := managerFor(ctx, settings, c)
 	if err == nil {
 		err = manager.Start(ctx)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"time"
 )
 
 // managerSettings is all that one management cluster's controllers need; the first thing a provider says to the cloud.
@@ -40,7 +41,7 @@ func runProvider(ctx context.Context, arguments []string) error {
 	return runInCloud(ctx, settings)
 }
 
-// runBoot boots the machines that other providers make for a management cluster.
+// runBoot boots the machines that other providers make for a management cluster, which need not be there yet.
 func runBoot(ctx context.Context, arguments []string) error {
 	settings := managerSettings{Boots: true}
 	flags := flag.NewFlagSet("boot", flag.ContinueOnError)
@@ -48,7 +49,16 @@ func runBoot(ctx context.Context, arguments []string) error {
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
-	return runInCloud(ctx, settings)
+	for ctx.Err() == nil {
+		if err := runInCloud(ctx, settings); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(bootEvery):
+		}
+	}
+	return nil
 }
 
 func runInCloud(ctx context.Context, settings managerSettings) error {
