@@ -16,7 +16,7 @@ import type { ClusterRelease } from './release.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
 import { compareSpecs } from './spec/compare-specs.ts';
 import { readClusterSpec, withPositions } from './spec/read-spec.ts';
-import { minorsBetween } from './spec/syntax.ts';
+import { minorOf, minorsBetween } from './spec/syntax.ts';
 import { problem } from './spec/findings.ts';
 import { managementFindings, refuseProblems } from './validate.ts';
 import { noneIfUnknown } from '../kubernetes/unknown-kind.ts';
@@ -73,7 +73,7 @@ export async function validateUpgrade(request: UpgradeRequest): Promise<Validate
     all.push(...locate(compared.filter((finding) => !known.has(idOf(finding)))));
   }
   const release = await checkRelease(spec, provider, request, all);
-  const versions = await machineVersions(spec.name, request.owner);
+  const versions = await machineVersions(spec, request.owner);
   const providerChanges =
     release === undefined || role === 'workload' ? [] : await changesOfProviders(spec, provider, release, request);
   if (release !== undefined) all.push(...locate(versionFindings(spec, versions, release)));
@@ -115,10 +115,16 @@ async function previousOf(
   return undefined;
 }
 
-/** Kubernetes versions of all machines, the oldest first. */
-async function machineVersions(name: string, owner: Cluster): Promise<string[]> {
+/**
+ * Kubernetes versions of all machines, the oldest first; of the control plane alone where worker groups have versions of their
+ * own: those may be behind, and are compared group by group.
+ */
+async function machineVersions({ name, cluster }: ClusterSpec, owner: Cluster): Promise<string[]> {
+  const groups = cluster.spec.workerNodeGroupConfigurations ?? [];
+  const isMixed = groups.some(({ kubernetesVersion }) => kubernetesVersion !== undefined);
   const state = await readClusterState(name, owner);
-  const versions = (state?.machines ?? []).map((machine) => machine.version).filter((found) => found !== '');
+  const machines = (state?.machines ?? []).filter(({ role }) => !isMixed || role === 'control-plane');
+  const versions = machines.map((machine) => machine.version).filter((found) => found !== '');
   return [...new Set(versions)].sort(byVersion);
 }
 
@@ -188,9 +194,4 @@ function idOf({ id, subject, message }: Finding): string {
 
 function byVersion(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });
-}
-
-/** `1.34` of `v1.34.6` */
-function minorOf(full: string): string {
-  return /^v?(\d+\.\d+)/.exec(full)?.[1] ?? full;
 }
