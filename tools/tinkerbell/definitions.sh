@@ -13,8 +13,6 @@ source=$(cd "$here" && go mod download "$module" && go list -m -f '{{.Dir}}' "$m
 rm -rf "${cache:?}/tinkerbell"
 out=$cache/tinkerbell/${source##*@}
 mkdir -p "$out"
-for file in "$source"/crd/bases/v1alpha1/*.yaml; do
-  echo ---
-  cat "$file"
-done >"$out/definitions.yaml"
+# each begins a document
+cat "$source"/crd/bases/v1alpha1/*.yaml >"$out/definitions.yaml"
 echo "$stamp" >"$cache/tinkerbell/.stamp"
