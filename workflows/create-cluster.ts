@@ -18,9 +18,25 @@ export async function createCluster(input: ClusterOperationInput): Promise<Clust
   const taskQueue = input.hostTaskQueue ?? (await identifyHost()).taskQueue;
   const activities = proxyActivities<ClusterActivities>({ ...long, taskQueue });
   const create = input.role === 'management' ? createManagement : createWorkload;
+  // from then on there is something to undo, whatever happens
+  let isBegun = false;
   return operation.run(
-    () => create(input, operation, activities),
-    () => activities.discardCreate.executeWithOptions({ summary: 'leave nothing paused' }, [{ input }]),
+    async () => {
+      await validate(input, operation, activities);
+      isBegun = true;
+      return create(input, operation, activities);
+    },
+    async () => {
+      if (isBegun) await discard(input, operation, activities);
+    },
+    { alsoFailed: true },
+  );
+}
+
+/** What cannot be brought to rest waits for a person, like everything else: a cluster may not stay paused in silence. */
+async function discard(input: ClusterOperationInput, operation: Operation, activities: Activities): Promise<void> {
+  await operation.step(() =>
+    activities.discardCreate.executeWithOptions({ summary: 'leave nothing paused' }, [{ input }]),
   );
 }
 
@@ -32,7 +48,6 @@ type Create = (
 
 const createManagement: Create = async (input, operation, activities) => {
   const { ensureBootstrap, moveCluster, deleteBootstrap } = activities;
-  await validate(input, operation, activities);
   await operation.inPhase('CreateBootstrapCluster', () =>
     ensureBootstrap.executeWithOptions({ summary: `bootstrap cluster (${input.bootstrap.driver})` }, [{ input }]),
   );
@@ -59,7 +74,6 @@ const createManagement: Create = async (input, operation, activities) => {
 };
 
 const createWorkload: Create = async (input, operation, activities) => {
-  await validate(input, operation, activities);
   await operation.inPhase('CreateWorkloadCluster', async () => {
     await keepSpecification(input, activities, 'management');
     await makeMachines(input, activities, 'management');

@@ -8,13 +8,13 @@ import {
 } from '../../contracts/operations.ts';
 import type { SealiftHost } from '../../contracts/host.ts';
 import { CliError } from '../cli-error.ts';
-import type { CommandContext } from '../context.ts';
+import type { CommandContext, ResultDocument } from '../context.ts';
+import type { OperationPlace } from '../display/result/operation-result.ts';
 import { createCommandWorker, type CommandWorker } from './command-worker.ts';
 import { findOperation } from './find-operation.ts';
-import { operationEnd } from './follow-operation.ts';
 import { withSession, type Opening } from './opening.ts';
 import type { Session } from './session.ts';
-import { leaveInBackground, sayOutcome, operationPlace, watchOperation } from './watch-operation.ts';
+import { leaveInBackground, operationPlace, sayOutcome, watchOperation } from './watch-operation.ts';
 
 const updateNames = { retry: retryUpdateName, skip: skipUpdateName, abort: abortUpdateName } as const;
 
@@ -53,8 +53,7 @@ export async function decide(
     const argument = answer.items === undefined ? {} : { items: answer.items };
     await running(id, answer.decision, () => handle.executeUpdate(updateNames[answer.decision], { args: [argument] }));
     if (answer.decision === 'abort') {
-      await operationEnd(handle, id);
-      await sayEnded(context, target, 'aborted');
+      await followEnd(context, target, 'aborted');
     } else if (answer.detach) {
       await worker.stop();
       await leaveInBackground({ context, ...target });
@@ -64,16 +63,18 @@ export async function decide(
   });
 }
 
-/** Cancels an operation and waits for its clean-up. One that finished before prints its result. */
+/**
+ * Cancels an operation and waits for its clean-up; where that waits for a person, says what for. One that finished before
+ * prints its result.
+ * @throws CliError; OperationFailedError when the clean-up failed
+ */
 export async function cancel(context: CommandContext, opening: Opening, idOrPrefix: string): Promise<void> {
   await withTarget(opening, idOrPrefix, async (target) => {
     const { session, worker, id } = target;
     const handle = session.client.workflow.getHandle(id);
     await running(id, 'cancel', () => handle.cancel());
     await worker.ensure();
-    const outcome = await operationEnd(handle, id);
-    if (outcome.kind === 'failed') await sayEnded(context, target, 'cancelled');
-    else sayOutcome(context, await operationPlace(session, id), outcome);
+    await followEnd(context, target, 'cancelled');
   });
 }
 
@@ -114,13 +115,25 @@ async function withTarget(opening: Opening, idOrPrefix: string, act: (target: Ta
   });
 }
 
-async function sayEnded(
-  context: CommandContext,
-  { session, id }: Target,
-  status: 'aborted' | 'cancelled' | 'paused',
-): Promise<void> {
-  const { ui } = await operationPlace(session, id);
-  context.result({ text: `${id} is ${status}.\n`, json: { kind: 'decision', operation: id, status, ui: ui ?? null } });
+/** Follows an operation that was told to end. What it undoes on the way may wait for a person like everything else. */
+async function followEnd(context: CommandContext, target: Target, expected: 'aborted' | 'cancelled'): Promise<void> {
+  await watchOperation({ context, ...target }, (_context, place, outcome) => {
+    if (outcome.kind === 'failed' && outcome.ended === expected) {
+      context.result(endedDocument(place, expected));
+      return;
+    }
+    if (outcome.kind === 'parked')
+      context.status().note(`${place.id} is not ${expected} yet: it undoes what it has begun.`);
+    sayOutcome(context, place, outcome);
+  });
+}
+
+async function sayEnded(context: CommandContext, { session, id }: Target, status: 'paused'): Promise<void> {
+  context.result(endedDocument(await operationPlace(session, id), status));
+}
+
+function endedDocument({ id, ui }: OperationPlace, status: 'aborted' | 'cancelled' | 'paused'): ResultDocument {
+  return { text: `${id} is ${status}.\n`, json: { kind: 'decision', operation: id, status, ui: ui ?? null } };
 }
 
 /** Sends a message; one that the operation refuses, or that comes after its end, becomes an error with a remedy. */

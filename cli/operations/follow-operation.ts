@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { Problem } from '../../contracts/errors.ts';
 import type { LocalWorkers } from '../../contracts/host.ts';
 import type { OperationResult, ParkedItem } from '../../contracts/operations.ts';
@@ -14,7 +15,12 @@ import { exitCodeOfFailure, problemsOfFailure } from './workflow-failure.ts';
 /** How watching an operation ended. */
 export type Outcome =
   | { kind: 'completed'; result: OperationResult }
-  | { kind: 'failed'; problems: Problem[]; exitCode: number }
+  | {
+      kind: 'failed';
+      problems: Problem[];
+      exitCode: number;
+      /** as the operator wanted */ ended?: 'aborted' | 'cancelled';
+    }
   | { kind: 'parked'; parked: ParkedItem[]; parkedCount: number }
   | { kind: 'detached' };
 
@@ -55,8 +61,16 @@ export async function operationEnd(handle: WorkflowHandle, id: string): Promise<
   } catch (error) {
     if (!(error instanceof WorkflowFailedError)) throw error;
     const problems = problemsOfFailure(error.cause ?? error, id);
-    return { kind: 'failed', problems, exitCode: exitCodeOfFailure(error) ?? exitCodeOf(problems) };
+    const ended = endOf(error);
+    const exitCode = exitCodeOfFailure(error) ?? exitCodeOf(problems);
+    return { kind: 'failed', problems, exitCode, ...(ended === undefined ? {} : { ended }) };
   }
+}
+
+/** Whether it ended by the operator's word, and nothing else went wrong on the way. */
+function endOf({ cause }: WorkflowFailedError): 'aborted' | 'cancelled' | undefined {
+  if (cause instanceof CancelledFailure) return 'cancelled';
+  return cause instanceof ApplicationFailure && cause.type === 'OperationAborted' ? 'aborted' : undefined;
 }
 
 async function untilParked(options: FollowOptions, handle: WorkflowHandle, stop: AbortSignal): Promise<Outcome> {

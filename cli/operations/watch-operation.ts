@@ -23,9 +23,10 @@ export interface WatchOptions {
  * Watches an operation to its end with a worker inside the command, and says how it ended: result on stdout, everything
  * else on stderr. Sets the exit code.
  *
+ * @param say tells how it ended
  * @throws OperationFailedError with the operation's problems
  */
-export async function watchOperation(options: WatchOptions): Promise<void> {
+export async function watchOperation(options: WatchOptions, say = sayOutcome): Promise<void> {
   const { context, host, session, worker, id } = options;
   const status = context.status();
   const { left, release } = leaveOnInterrupt(context.terminal);
@@ -35,7 +36,7 @@ export async function watchOperation(options: WatchOptions): Promise<void> {
     if (outcome.kind === 'detached') await sayDetached(options);
     // the result may take a moment to be asked for, and the worker to end: both at once
     const [place] = await Promise.all([operationPlace(session, id), worker.stop()]);
-    sayOutcome(context, place, outcome);
+    say(context, place, outcome);
   } finally {
     release();
     await worker.stop();
