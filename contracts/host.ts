@@ -48,10 +48,19 @@ export interface ClusterTools {
    * What is known of a cluster by its name: what the management cluster keeps whose kubeconfig is given, else what operations
    * on this machine have gone by.
    * @param kubeconfig absolute path
+   * @param managementCluster only a cluster that belongs to this one; of a management cluster itself
    * @returns undefined when nobody knows it
-   * @throws SealiftError of side `cluster` when the management cluster cannot be asked
+   * @throws SealiftError InvalidInput when several clusters on this machine have the name; of side `cluster` when the management
+   * cluster cannot be asked
    */
-  find(name: string, kubeconfig: string | undefined): Promise<KnownCluster | undefined>;
+  find(name: string, kubeconfig: string | undefined, managementCluster?: string): Promise<KnownCluster | undefined>;
+  /**
+   * What a management cluster is told from others by where no specification names it: its API server.
+   * @param kubeconfig absolute path
+   * @returns e.g. `192.0.2.10_6443`, which is no cluster's name
+   * @throws SealiftError FileMissing, InvalidInput
+   */
+  managerOf(kubeconfig: string): Promise<string>;
   /**
    * The clusters of a management cluster; of all that were made on this machine when no kubeconfig is given, where one that
    * cannot be asked is listed with that as its problem.

@@ -94,9 +94,13 @@ function clusterTools(paths: HostPaths, env: NodeJS.ProcessEnv): ClusterTools {
       const { providers } = await import('../plugins/providers/index.ts');
       return readClusterSpec(path, await readLocal(path, 'local'), providers);
     },
-    async find(name, kubeconfig) {
+    async find(name, kubeconfig, managementCluster) {
       const { findCluster } = await import('./cluster-catalogue.ts');
-      return findCluster(paths, name, kubeconfig);
+      return findCluster(paths, name, kubeconfig, managementCluster);
+    },
+    async managerOf(kubeconfig) {
+      const { managerOf } = await import('./cluster-catalogue.ts');
+      return managerOf(kubeconfig);
     },
     async list(kubeconfig) {
       const { listKnownClusters } = await import('./cluster-catalogue.ts');
