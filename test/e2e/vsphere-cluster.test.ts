@@ -5,7 +5,7 @@ import type { KubernetesObject } from '../../contracts/cluster-spec.ts';
 import type { Problem } from '../../contracts/errors.ts';
 import { openCluster } from '../../core/kubernetes/cluster-access.ts';
 import { parseOutput } from '../helpers/output-schema.ts';
-import { runSealift } from '../helpers/sealift.ts';
+import { runSealift, type SealiftResult } from '../helpers/sealift.ts';
 import { managedBy, ofVersion, type SpecificationChange } from '../lab/cluster-ground.ts';
 import { labVersions } from '../lab/cluster-release.ts';
 import { labUnavailable } from '../lab/lab.ts';
@@ -174,6 +174,10 @@ describe.skipIf(why !== undefined)(`clusters on vSphere: the real CAPV, a simula
       message: RegExp;
       remedy: RegExp;
     }
+    interface Parked {
+      operation: string;
+      parked: Problem[];
+    }
     const faults: Fault[] = [
       {
         name: 'a wrong pin',
@@ -191,31 +195,31 @@ describe.skipIf(why !== undefined)(`clusters on vSphere: the real CAPV, a simula
         name: 'a missing template',
         changes: () => [[/template: .*/, 'template: /DC0/vm/Templates/none']],
         message: /\/DC0\/vm\/Templates\/none/,
-        remedy: /template/,
+        remedy: /make it, correct the name, or give the user the right to see it/,
       },
       {
         name: 'a full datastore',
         changes: () => [[/diskGiB: 25/g, 'diskGiB: 700']],
         message: /need \d+ GiB on \/DC0\/datastore\/LocalDS_0, and \d+ GiB are free/,
-        remedy: /./,
+        remedy: /make room there, use another datastore, or ask for less diskGiB/,
       },
       {
         name: 'a missing privilege',
         changes: () => [[ground.vcsim.server, front.server]],
         message: /lacks privileges on \/DC0\/datastore\/LocalDS_0: Datastore\.AllocateSpace/,
-        remedy: /./,
+        remedy: /give the user a role with them on/,
       },
     ];
 
-    it.each(faults)('finds $name, and says what to do', async ({ changes, env = {}, message, remedy }) => {
-      const file = await ground.specification('three', [...ground.inVcsim(`${network}.30`), ...(changes?.() ?? [])]);
-      const { code, stdout } = await runSealift(
-        [
-          ...['create', 'cluster', '-f', file, '--bundle', ground.bundle],
-          ...['--on-failure', 'fail', '--output-format', 'json'],
-        ],
-        { home: ground.home, env },
-      );
+    const specification = (changes: readonly SpecificationChange[] = []): Promise<string> =>
+      ground.specification('three', [...ground.inVcsim(`${network}.30`), ...changes]);
+    const run = (args: string[], env: Record<string, string> = {}): Promise<SealiftResult> =>
+      runSealift([...args, '--output-format', 'json'], { home: ground.home, env });
+
+    it.each(faults)('finds $name, and says what to do', async ({ changes, env, message, remedy }) => {
+      const file = await specification(changes?.());
+      const create = ['create', 'cluster', '-f', file, '--bundle', ground.bundle, '--on-failure', 'fail'];
+      const { code, stdout } = await run(create, env);
       const { problems } = parseOutput('failure', stdout) as { problems: Problem[] };
       expect({ code, problems }).toEqual({
         code: 5,
@@ -223,6 +227,23 @@ describe.skipIf(why !== undefined)(`clusters on vSphere: the real CAPV, a simula
           expect.objectContaining({ message: expect.stringMatching(message), remedy: expect.stringMatching(remedy) }),
         ],
       });
+    });
+
+    it('parks on what is wrong, and a retry looks at all of it again', async () => {
+      const file = await specification([[/diskGiB: 25/g, 'diskGiB: 700']]);
+      const parks = async (args: string[], env?: Record<string, string>): Promise<Parked> => {
+        const { code, stdout } = await run(args, env);
+        expect(code).toBe(5);
+        return parseOutput('parked', stdout) as unknown as Parked;
+      };
+      const wrong = { EKSA_VSPHERE_PASSWORD: 'wrong' };
+      const first = await parks(['create', 'cluster', '-f', file, '--bundle', ground.bundle], wrong);
+      expect(first.parked.map(({ message }) => message)).toEqual([expect.stringContaining('does not accept the user')]);
+      const described = await runSealift(['describe', first.operation], { home: ground.home });
+      expect(described.stdout).toContain('set EKSA_VSPHERE_USERNAME and EKSA_VSPHERE_PASSWORD where the worker runs');
+      const second = await parks(['retry', first.operation]);
+      expect(second.parked.map(({ message }) => message)).toEqual([expect.stringContaining('GiB are free')]);
+      await run(['abort', first.operation]);
     });
   });
 });
