@@ -1,13 +1,15 @@
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { HostPaths } from '../contracts/host.ts';
 import type { ClusterDependencies } from '../activities/clusters/tools.ts';
-import { findOnMachine } from '../core/bootstrap/binaries.ts';
+import { findOnMachine, preferImages } from '../core/bootstrap/binaries.ts';
 import { existingDriver } from '../core/bootstrap/existing-driver.ts';
 import { processesDriver } from '../core/bootstrap/processes-driver.ts';
 import { openContents } from '../core/clusters/content.ts';
 import { workspaceOf } from '../core/clusters/workspace.ts';
 import { toolRunner } from '../core/host/run-tool.ts';
 import { providers } from '../plugins/providers/index.ts';
+import { clusterPrograms } from './cluster-programs.ts';
 
 /** The pinned tools of a checkout; an installed Sealift finds programs on PATH. */
 const toolsFolder = fileURLToPath(
@@ -18,17 +20,24 @@ const toolsFolder = fileURLToPath(
 export function clusterTools(paths: HostPaths, env: NodeJS.ProcessEnv): ClusterDependencies {
   const findBinary = findOnMachine([toolsFolder], env);
   const workspace: ClusterDependencies['workspace'] = (input) => workspaceOf(paths.state, input);
+  const contents: ClusterDependencies['contents'] = ({ content, registry }, asked) =>
+    openContents(content, { ...asked, registry, configDir: paths.config, env });
+  const folder = join(paths.cache, 'programs');
+  const inImages = clusterPrograms({ providers, workspace, contents, environment: env, folder });
   return {
     providers,
     workspace,
-    contents: ({ content, registry }, asked) =>
-      openContents(content, { ...asked, registry, configDir: paths.config, env }),
+    contents,
     findBinary,
     run: toolRunner([toolsFolder], env),
     bootstrap: (input, provider) =>
       input.bootstrap.driver === 'kubeconfig'
         ? existingDriver(input.bootstrap.kubeconfig)
-        : processesDriver({ folder: workspace(input).bootstrap, findBinary, programs: provider?.programs ?? {} }),
+        : processesDriver({
+            folder: workspace(input).bootstrap,
+            findBinary: preferImages(inImages(input), findBinary),
+            programs: provider?.programs ?? {},
+          }),
     environment: env,
   };
 }

@@ -1,9 +1,34 @@
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { SealiftError } from '../errors.ts';
+import { isErrorType, SealiftError } from '../errors.ts';
 
-/** Where a program of the bootstrap cluster is, e.g. `kube-apiserver`. @throws SealiftError ToolMissing */
-export type FindBinary = (name: string) => Promise<string>;
+/**
+ * Where a program of the bootstrap cluster is, e.g. `kube-apiserver`.
+ * @param image what the Deployment runs that it is to stand for
+ * @throws SealiftError ToolMissing
+ */
+export type FindBinary = (name: string, image?: string) => Promise<string>;
+
+/** Takes a program out of an image, or says why it can't. */
+export type FindInImages = (name: string, image?: string) => Promise<{ path: string } | { why: string }>;
+
+/** Asks images first; what is not in them is looked for elsewhere, and where it is nowhere both reasons are said. */
+export function preferImages(findInImages: FindInImages, elsewhere: FindBinary): FindBinary {
+  return async (name, image) => {
+    const found = await findInImages(name, image);
+    if ('path' in found) return found.path;
+    try {
+      return await elsewhere(name, image);
+    } catch (error) {
+      if (!isErrorType(error, 'ToolMissing')) throw error;
+      const { side, operation, subject, message, remedy } = error.problem;
+      throw new SealiftError('ToolMissing', {
+        ...{ side, operation, subject, remedy, cause: error },
+        message: `${message}; ${found.why}`,
+      });
+    }
+  };
+}
 
 /** Looks in folders first, then on PATH. */
 export function findOnMachine(folders: readonly string[], env: NodeJS.ProcessEnv = process.env): FindBinary {
@@ -17,7 +42,7 @@ export function findOnMachine(folders: readonly string[], env: NodeJS.ProcessEnv
       side: 'local',
       operation: 'find program of bootstrap cluster',
       subject: name,
-      message: 'it is neither in the bundle nor on PATH of the machine where the worker runs',
+      message: 'it is not on PATH of the machine where the worker runs',
       remedy: `put ${name} on PATH, or give an existing cluster with --bootstrap-kubeconfig`,
     });
   };

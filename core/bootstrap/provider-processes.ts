@@ -128,7 +128,7 @@ async function ensureProvider(deployment: ProviderDeployment, context: Context):
   const state = await ensureState(daemon, program);
   await writeToken(deployment, daemon, context);
   await redirectWebhooks(deployment, state, context.cluster);
-  const command = await context.findBinary(program.binary);
+  const command = await context.findBinary(program.binary, deployment.image);
   const start: DaemonStart = {
     ...daemon,
     command,
