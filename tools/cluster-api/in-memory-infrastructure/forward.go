@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -79,9 +80,13 @@ func onlyImitated(r *http.Request) bool {
 	return strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") ||
 		strings.HasPrefix(path, "/api/v1/nodes/") ||
 		strings.HasPrefix(path, "/api/v1/pods/") ||
-		strings.Contains(path, "/namespaces/kube-system/") && path != "/api/v1/namespaces/kube-system/" ||
+		imitatedInKubeSystem.MatchString(path) ||
 		strings.HasSuffix(path, "/portforward/")
 }
+
+// The kinds in kube-system that the imitation has; who lists all there are (`clusterctl upgrade apply`) asks for others, too.
+var imitatedInKubeSystem = regexp.MustCompile(`/namespaces/kube-system/(configmaps|daemonsets|deployments|endpoints|` +
+	`poddisruptionbudgets|pods|rolebindings|roles|secrets|serviceaccounts|services)/`)
 
 // proxyOf returns nil where the imitation answers for everything.
 func (f *forwarder) proxyOf(host string) (*proxy, error) {
