@@ -1,7 +1,6 @@
 import type { ClusterOperation } from '../../contracts/provider-plugin.ts';
 import { installClusterApi } from '../../core/clusters/install-capi.ts';
 import { validateCluster } from '../../core/clusters/validate.ts';
-import { openCluster } from '../../core/kubernetes/cluster-access.ts';
 import { runActivity } from '../lib/run.ts';
 import { releaseOf, type ClusterDependencies, type ClusterTools, type Step, type StepOn } from './tools.ts';
 
@@ -14,8 +13,9 @@ export function preparationActivities(deps: ClusterDependencies, tools: ClusterT
         const context = tools.contextOf(input, hooks);
         const workspace = deps.workspace(input);
         const known = await workspace.findValidated();
-        const kubeconfig = input.kubeconfig ?? (await workspace.findKubeconfig('self'));
-        await using management = kubeconfig === undefined ? undefined : await openCluster(kubeconfig);
+        const place = input.role === 'workload' ? 'management' : 'self';
+        const isThere = place === 'management' || (await workspace.findKubeconfig('self')) !== undefined;
+        await using management = isThere ? await tools.clusterAt(input, place) : undefined;
         const { spec, release, warnings } = await validateCluster({
           operation,
           role: input.role,

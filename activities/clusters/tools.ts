@@ -11,6 +11,7 @@ import { readRelease, type ClusterRelease, type InfrastructureName } from '../..
 import type { ClusterWorkspace, ValidatedCluster } from '../../core/clusters/workspace.ts';
 import { openAttended } from '../../core/kubernetes/attended.ts';
 import { openCluster } from '../../core/kubernetes/cluster-access.ts';
+import { withPatience } from '../../core/kubernetes/patient.ts';
 import type { ClusterState } from '../../core/kubernetes/cluster-state.ts';
 import type { Cluster } from '../../core/kubernetes/cluster.ts';
 import type { WorkHooks } from '../../core/transfer/progress.ts';
@@ -93,8 +94,8 @@ export function createClusterTools(deps: ClusterDependencies): ClusterTools {
       return { ...known, release: await releaseOf(input, known, { ...known, deps }) };
     },
     clusterAt(input, place) {
-      const open = (): Promise<Cluster> =>
-        openCluster(place === 'management' ? input.kubeconfig! : deps.workspace(input).kubeconfig(place));
+      if (place === 'management') return openManagement(input);
+      const open = (): Promise<Cluster> => openCluster(deps.workspace(input).kubeconfig(place));
       return place === 'bootstrap' ? openAttended(open, () => attendBootstrap(input, deps, contextOf)) : open();
     },
     async removeBootstrap(input) {
@@ -112,6 +113,16 @@ export function createClusterTools(deps: ClusterDependencies): ClusterTools {
       return { source, target, clusterctl, folder: workspace.move(from, to), alive: aliveOf(hooks) };
     },
   };
+}
+
+/** What keeps it from answering is for a person to mend: its workload clusters do without it, and so nobody else may notice. */
+async function openManagement({ kubeconfig, managementCluster = '' }: ClusterOperationInput): Promise<Cluster> {
+  // an API server takes the place of a name where nothing says it
+  const who = managementCluster.includes('_') ? '' : ` ${managementCluster}`;
+  return withPatience(await openCluster(kubeconfig!), {
+    who: `the management cluster${who}`.trimEnd(),
+    remedy: 'start it again, or mend the way to it, then retry; its workload clusters run on without it',
+  });
 }
 
 /** Its programs may end at any moment, and nobody else starts them again. */
