@@ -56,6 +56,25 @@ export async function expectAtRest(
   ).toEqual([]);
 }
 
+/**
+ * After an operation has ended in any way: whoever owns clusters has none paused, nor anything else for them. A copy that a
+ * move has left behind, and that is paused, is nobody's.
+ * @param kubeconfigs of the management clusters that are there
+ */
+export async function expectNothingPaused(kubeconfigs: readonly string[]): Promise<void> {
+  const paused = new Set<string>();
+  const awake = new Set<string>();
+  for (const kubeconfig of kubeconfigs) {
+    await using cluster = await openCluster(kubeconfig);
+    for (const one of await clustersAt(cluster)) (isPaused(one) ? paused : awake).add(one.metadata.name);
+    expect(await pausedFlux(cluster), `paused at ${cluster.server}`).toEqual([]);
+  }
+  expect(
+    [...paused].filter((name) => !awake.has(name)),
+    'paused everywhere',
+  ).toEqual([]);
+}
+
 /** In the middle of anything: no cluster has two owners that are awake. @param kubeconfigs what may be there and answer */
 export async function expectOneOwner(kubeconfigs: readonly string[]): Promise<void> {
   const awake: string[] = [];
@@ -108,15 +127,17 @@ async function pausedByOthers(cluster: Cluster): Promise<string[]> {
   const kinds = ['Cluster', 'InMemoryDatacenterConfig', 'InMemoryMachineConfig'];
   const listed = kinds.map((kind) => cluster.list({ apiVersion: kept, kind }).catch(noneIfUnknown));
   const documents = (await Promise.all(listed)).flat();
-  const flux = await cluster
-    .list({ apiVersion: 'kustomize.toolkit.fluxcd.io/v1', kind: 'Kustomization' })
-    .catch(noneIfUnknown);
+  const paused = documents.filter(({ metadata }) => PAUSED in (metadata.annotations ?? {}) || hasMark(metadata));
+  return [...paused.map(nameOfObject), ...(await pausedFlux(cluster))];
+}
+
+async function pausedFlux(cluster: Cluster): Promise<string[]> {
+  const kind = { apiVersion: 'kustomize.toolkit.fluxcd.io/v1', kind: 'Kustomization' };
+  const flux = await cluster.list(kind).catch(noneIfUnknown);
   const isSuspended = ({ spec }: KubernetesObject): boolean => (spec as { suspend?: boolean }).suspend === true;
   expect(flux.filter(({ metadata }) => metadata.name === 'theirs').every(isSuspended)).toBe(true);
-  return [
-    ...documents.filter(({ metadata }) => PAUSED in (metadata.annotations ?? {}) || hasMark(metadata)),
-    ...flux.filter((one) => one.metadata.name !== 'theirs' && (isSuspended(one) || hasMark(one.metadata))),
-  ].map(nameOfObject);
+  const ours = flux.filter(({ metadata }) => metadata.name !== 'theirs');
+  return ours.filter((one) => isSuspended(one) || hasMark(one.metadata)).map(nameOfObject);
 }
 
 function hasMark({ annotations = {} }: KubernetesObject['metadata']): boolean {

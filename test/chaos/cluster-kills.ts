@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
 import { operationView, type OperationView } from '../../cli/operations/operation-view.ts';
 import type { ClusterPhase } from '../../contracts/clusters.ts';
-import { runSealift, type SealiftHome, type SealiftResult } from '../helpers/sealift.ts';
+import type { Finished } from '../helpers/processes.ts';
+import { runSealift, startSealift, type SealiftHome, type SealiftResult } from '../helpers/sealift.ts';
 import type { Draw } from '../helpers/seeded.ts';
 
 /** When command and worker, which are one process, are killed with -9. */
@@ -30,12 +31,17 @@ const LOOK_EVERY_MS = 20;
 /** A step is tried seven times before it waits for a person, and a kill is a try. */
 const KILLS_IN_MOVE = 5;
 
+/** About how many milliseconds a phase takes. */
+export function typicalMsOf(phase: ClusterPhase): number {
+  return typicalMs[phase] ?? OTHERWISE_MS;
+}
+
 /** Kills of an operation: at the beginning of each phase, at a moment inside it, and in moves at several. */
 export function momentsOf(phases: readonly ClusterPhase[], draw: Draw): KillMoment[] {
   return phases.flatMap((phase) => {
     const inside = Array.from({ length: phase.startsWith('MoveManagement') ? KILLS_IN_MOVE : 1 }, () => ({
       phase,
-      afterMs: draw.between(0, typicalMs[phase] ?? OTHERWISE_MS),
+      afterMs: draw.between(0, typicalMsOf(phase)),
     }));
     return [{ phase }, ...inside];
   });
@@ -80,7 +86,30 @@ export async function runKilled(operation: KilledOperation): Promise<KilledRun> 
   }
 }
 
-function nameOf({ phase, afterMs }: KillMoment): string {
+export interface CancelledRun {
+  last: Finished;
+  /** what was under way; undefined when it was over before */
+  during: string | undefined;
+}
+
+/** Runs an operation's command, and cancels the operation at a moment, as `sealift cancel` does. */
+export async function runCancelled(
+  operation: Pick<KilledOperation, 'home' | 'id' | 'args' | 'phases'>,
+  moment: KillMoment,
+): Promise<CancelledRun> {
+  await using watcher = await watchOperation(operation.home, operation.id);
+  const due = killDue(watcher, operation.phases, [moment], []);
+  const running = startSealift(operation.args, { home: operation.home });
+  let ended = false;
+  void running.done.then(() => (ended = true));
+  while (!ended && !(await due.asked()));
+  const during = ended ? undefined : due.during();
+  if (!ended) await watcher.cancel();
+  return { last: await running.done, during };
+}
+
+/** For a person. */
+export function nameOf({ phase, afterMs }: KillMoment): string {
   return afterMs === undefined ? `${phase}: beginning` : `${phase}: after ${afterMs} ms`;
 }
 
@@ -125,6 +154,7 @@ interface OperationWatcher extends AsyncDisposable {
   look(): Promise<{ phase: string; begun: boolean; steps: string }>;
   /** The steps under way have lost their worker. */
   forget(): void;
+  cancel(): Promise<void>;
 }
 
 /** Looks at what Temporal says of an operation. */
@@ -146,6 +176,9 @@ async function watchOperation(home: SealiftHome, id: string): Promise<OperationW
     },
     forget() {
       dead = new Set(latest);
+    },
+    async cancel() {
+      await client.workflow.getHandle(id).cancel();
     },
     [Symbol.asyncDispose]: () => connection.close(),
   };
