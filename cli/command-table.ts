@@ -84,6 +84,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async (context) => (await import('./commands/generate/node-config.ts')).nodeConfigCommand(context),
   },
   {
+    words: ['generate', 'diagnostics'],
+    summary: 'collect what a cluster says into an archive without secrets',
+    load: async (context) => (await import('./commands/generate/diagnostics.ts')).diagnosticsCommand(context),
+  },
+  {
     words: ['create', 'cluster'],
     summary: 'create a management or workload cluster',
     load: async (context) => (await import('./commands/create/cluster.ts')).createClusterCommand(context),
@@ -145,6 +150,12 @@ export const commandTable: readonly CommandEntry[] = [
     words: ['completion'],
     summary: 'print a completion script for bash, zsh or fish',
     load: async (context) => (await import('./commands/completion.ts')).completionCommand(context),
+  },
+  {
+    words: ['generate', 'support-bundle'],
+    summary: 'deprecated: use generate diagnostics',
+    hidden: true,
+    load: async (context) => (await import('./commands/generate/diagnostics.ts')).supportBundleCommand(context),
   },
   {
     words: ['download', 'artifacts'],

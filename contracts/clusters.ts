@@ -190,3 +190,23 @@ export interface ListedCluster {
   /** what is wrong, one line */
   problem?: string;
 }
+
+/** Of which cluster what it and the clusters around it say is collected. Paths are absolute. */
+export interface DiagnosticsAsked {
+  name: string;
+  /** where this machine knows several clusters of the name */
+  managementCluster?: string;
+  /** kubeconfig of the management cluster; of a management cluster its own */
+  kubeconfig?: string;
+  /** the file to write; one in the state folder when absent */
+  output?: string;
+}
+
+/** What was collected. */
+export interface DiagnosticsReport {
+  /** absolute path of the archive */
+  archive: string;
+  clusters: { place: ClusterPlace; server: string | null; answered: boolean; objects: number }[];
+  /** what is not in it, and why */
+  missing: string[];
+}

@@ -212,6 +212,8 @@ export interface Problem {
   message: string;
   /** what the operator can do, one sentence; empty when nothing can be done */
   remedy: string;
+  /** absolute path of the archive with what clusters said when it happened, on the worker's machine */
+  diagnostics?: string;
 }
 
 /** The one form in which a problem is written for a person. */

@@ -2,7 +2,14 @@ import type { Digest } from './descriptor.ts';
 import type { BillItem, BillOfMaterials, SourceContents } from './bill-of-materials.ts';
 import type { Problem } from './errors.ts';
 import type { ClusterSpec } from './cluster-spec.ts';
-import type { ClusterOperationInput, Finding, KnownCluster, ListedCluster } from './clusters.ts';
+import type {
+  ClusterOperationInput,
+  DiagnosticsAsked,
+  DiagnosticsReport,
+  Finding,
+  KnownCluster,
+  ListedCluster,
+} from './clusters.ts';
 import type { ExportConfig } from './export-config.ts';
 import type { NodeCheckRequest, NodeFinding } from './node-check.ts';
 import type { RegistryOptions } from './run-options.ts';
@@ -73,6 +80,11 @@ export interface ClusterTools {
    * @throws SealiftError when something can't be asked
    */
   planUpgrade(input: ClusterOperationInput): Promise<{ plan?: UpgradePlan; problems: Problem[] }>;
+  /**
+   * Collects what a cluster, its management cluster and its bootstrap cluster say, without secrets; changes nothing on them.
+   * @throws SealiftError InvalidInput when nothing says how one of them is reached; PathUnwritable, DiskFull
+   */
+  diagnose(asked: DiagnosticsAsked): Promise<DiagnosticsReport>;
 }
 
 /** Temporal's payload codec, as `@temporalio/common` has it; contracts import nothing. */

@@ -31,6 +31,7 @@ const names = {
   cleanUpGit: true,
   forgetCluster: true,
   discardDelete: true,
+  collectDiagnostics: true,
 } satisfies Record<keyof ClusterActivities, true>;
 
 /** The steps of cluster operations, loaded with the first of them: a fifth of a second that no export or import has to wait for. */

@@ -16,6 +16,11 @@ const toolsFolder = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../.cache/bin' : '../../.cache/bin', import.meta.url),
 );
 
+/** Where archives of diagnostics are kept: apart from the folders of clusters, since a delete removes those. */
+export function diagnosticsFolder({ state }: HostPaths): string {
+  return join(state, 'diagnostics');
+}
+
 /** What the steps of cluster operations are given on this machine. */
 export function clusterTools(paths: HostPaths, env: NodeJS.ProcessEnv): ClusterDependencies {
   const findBinary = findOnMachine([toolsFolder], env);
@@ -27,6 +32,7 @@ export function clusterTools(paths: HostPaths, env: NodeJS.ProcessEnv): ClusterD
   return {
     providers,
     workspace,
+    diagnostics: diagnosticsFolder(paths),
     contents,
     findBinary,
     run: toolRunner([toolsFolder], env),

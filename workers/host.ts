@@ -110,6 +110,10 @@ function clusterTools(paths: HostPaths, env: NodeJS.ProcessEnv): ClusterTools {
       const { planUpgradeHere } = await import('./plan-upgrade.ts');
       return planUpgradeHere(paths, env, input);
     },
+    async diagnose(asked) {
+      const { diagnose } = await import('./diagnose.ts');
+      return diagnose(paths, env, asked);
+    },
   };
 }
 

@@ -3,6 +3,7 @@ import type { ClusterActivities } from '../activities/clusters/index.ts';
 import type { HostActivities } from '../activities/host/index.ts';
 import type { ClusterOperationInput, ClusterOperationResult, ClusterPlace } from '../contracts/clusters.ts';
 import { long, quick } from './lib/activity-options.ts';
+import { clusterDiagnostics } from './lib/diagnostics.ts';
 import { Operation } from './lib/operation.ts';
 
 const { identifyHost } = proxyActivities<HostActivities>(quick);
@@ -16,6 +17,7 @@ type Activities = ReturnType<typeof proxyActivities<ClusterActivities>>;
 export async function createCluster(input: ClusterOperationInput): Promise<ClusterOperationResult> {
   const operation = new Operation(`Create ${input.role} cluster ${input.name}`, input.onFailure);
   const taskQueue = input.hostTaskQueue ?? (await identifyHost()).taskQueue;
+  operation.collectDiagnostics = clusterDiagnostics(input, taskQueue);
   const activities = proxyActivities<ClusterActivities>({ ...long, taskQueue });
   const create = input.role === 'management' ? createManagement : createWorkload;
   // from then on there is something to undo, whatever happens

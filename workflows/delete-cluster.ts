@@ -8,6 +8,7 @@ import type {
   DeletionSurvey,
 } from '../contracts/clusters.ts';
 import { long, quick } from './lib/activity-options.ts';
+import { clusterDiagnostics } from './lib/diagnostics.ts';
 import { Operation } from './lib/operation.ts';
 
 const { identifyHost } = proxyActivities<HostActivities>(quick);
@@ -21,6 +22,7 @@ type Activities = ReturnType<typeof proxyActivities<ClusterActivities>>;
 export async function deleteCluster(input: ClusterOperationInput): Promise<ClusterOperationResult> {
   const operation = new Operation(`Delete ${input.role} cluster ${input.name}`, input.onFailure);
   const taskQueue = input.hostTaskQueue ?? (await identifyHost()).taskQueue;
+  operation.collectDiagnostics = clusterDiagnostics(input, taskQueue);
   const activities = proxyActivities<ClusterActivities>({ ...long, taskQueue });
   return operation.run(
     () => deleteAll(input, operation, activities),

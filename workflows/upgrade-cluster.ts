@@ -8,6 +8,7 @@ import type {
   UpgradeSurvey,
 } from '../contracts/clusters.ts';
 import { long, quick } from './lib/activity-options.ts';
+import { clusterDiagnostics } from './lib/diagnostics.ts';
 import { Operation } from './lib/operation.ts';
 
 const { identifyHost } = proxyActivities<HostActivities>(quick);
@@ -28,6 +29,7 @@ interface Upgrade {
 export async function upgradeCluster(input: ClusterOperationInput): Promise<ClusterOperationResult> {
   const operation = new Operation(`Upgrade ${input.role} cluster ${input.name}`, input.onFailure);
   const taskQueue = input.hostTaskQueue ?? (await identifyHost()).taskQueue;
+  operation.collectDiagnostics = clusterDiagnostics(input, taskQueue);
   const activities = proxyActivities<ClusterActivities>({ ...long, taskQueue });
   const upgrade: Upgrade = { input, operation, activities, isBegun: false };
   const run = input.role === 'management' ? upgradeManagement : upgradeWorkload;

@@ -1,4 +1,5 @@
 import { deletionActivities } from './delete.ts';
+import { diagnosticsActivities } from './diagnostics.ts';
 import { machineActivities } from './machines.ts';
 import { preparationActivities } from './prepare.ts';
 import { specificationActivities } from './specification.ts';
@@ -14,6 +15,7 @@ export function createClusterActivities(deps: ClusterDependencies) {
     ...specificationActivities(deps, tools),
     ...upgradeActivities(deps, tools),
     ...deletionActivities(deps, tools),
+    ...diagnosticsActivities(deps),
   };
 }
 

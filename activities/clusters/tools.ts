@@ -26,6 +26,8 @@ export interface ClusterDependencies {
   /** what an operation makes clusters of; see openContents */
   contents(input: ClusterOperationInput, asked: Pick<ContentOptions, 'spec' | 'identity'>): Promise<ReleaseContents>;
   /** programs of this machine */
+  /** folder of archives of diagnostics */
+  diagnostics: string;
   findBinary: FindBinary;
   run: ProviderContext['run'];
   /** the only place that credentials come from */

@@ -8,8 +8,8 @@ export const REMOVED = '***';
 const SHORTEST_VALUE = 6;
 /** Of a value with many lines, e.g. a key or cloud-init: each line that says enough to be known again is a secret too. */
 const SHORTEST_LINE = 16;
-/** A Secret may hold a configuration that holds a kubeconfig that holds a key. */
-const MAX_DEPTH = 3;
+/** Base64 of a configuration that holds base64 of a kubeconfig that holds base64 of a key. */
+const MAX_DEPTH = 6;
 const PEM_FRAME = /^-----(BEGIN|END) [A-Z ]+-----$/;
 
 /** All values that are known to be secret, to be taken out of text wherever they occur in it, in the usual encodings too. */

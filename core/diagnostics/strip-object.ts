@@ -5,7 +5,11 @@ import { isSecretName } from './text-secrets.ts';
 /** Annotations that repeat a whole object, secrets included: kubectl's, and what Cluster API keeps for conversion. */
 const COPIES = [/last-applied-configuration$/, /conversion-data$/];
 /** Of the object that a field with a secret's name holds: where the secret is, not what it is. */
-const REFERENCE_FIELDS = new Set(['name', 'namespace', 'key', 'kind', 'apiVersion', 'apiGroup', 'optional', 'type']);
+const REFERENCE_FIELDS = new Set([
+  ...['name', 'namespace', 'key', 'kind', 'apiVersion', 'apiGroup', 'optional', 'type'],
+  ...['apiServerEndpoint', 'caCertHashes'],
+]);
+const URL_WITH_USER = /:\/\/[^\s/]*@/;
 
 /** What a service account's token is for is no secret, and a word that is everywhere. */
 const SERVICE_ACCOUNT_TOKEN = 'kubernetes.io/service-account-token';
@@ -82,7 +86,11 @@ interface Stripping {
 function strip(value: unknown, at: Stripping): unknown {
   if (Array.isArray(value)) return value.map((item: unknown) => strip(item, at));
   if (typeof value === 'object' && value !== null) return stripFields(value as Record<string, unknown>, at);
-  if (!at.hidden || (typeof value !== 'string' && typeof value !== 'number')) return value;
+  if (typeof value !== 'string' && typeof value !== 'number') return value;
+  if (!at.hidden) {
+    if (URL_WITH_USER.test(String(value))) at.secrets.learn(String(value));
+    return value;
+  }
   // what is hidden because of where it is may be a word that is everywhere
   if (isSecretName(at.within) || VALUE_FIELDS.has(at.within)) at.secrets.add(String(value), 4);
   return REMOVED;

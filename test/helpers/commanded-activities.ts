@@ -72,8 +72,9 @@ export class CommandedActivities {
     for (const gate of this.#gates.values()) gate.open();
   }
 
+  /** In the order they began, without the diagnostics that are collected when one fails. */
   names(): string[] {
-    return this.calls.map(({ name }) => name);
+    return this.calls.map(({ name }) => name).filter((name) => name !== 'collectDiagnostics');
   }
 
   count(name: string): number {

@@ -2,6 +2,10 @@ import type { ClusterOperationInput, DeletionSurvey, UpgradeSurvey } from '../..
 import { CommandedActivities } from './commanded-activities.ts';
 import { hostQueue } from './workflow-stage.ts';
 
+/** What `collectDiagnostics` says. */
+export const ARCHIVE = '/state/diagnostics/diagnostics-prod.tar.gz';
+const collected = (): { archive: string } => ({ archive: ARCHIVE });
+
 /** The steps of a creation, which all do nothing. */
 export function createClusterActivities(): CommandedActivities {
   const nothing = (): undefined => undefined;
@@ -17,6 +21,7 @@ export function createClusterActivities(): CommandedActivities {
     installAddOns: nothing,
     deleteBootstrap: nothing,
     discardCreate: nothing,
+    collectDiagnostics: collected,
     describeCluster: () => ({ kind: 'create-cluster' }),
   });
 }
@@ -45,6 +50,7 @@ export function upgradeClusterActivities(survey: Partial<UpgradeSurvey> = {}, is
     resumeReconcile: nothing,
     deleteBootstrap: nothing,
     discardUpgrade: nothing,
+    collectDiagnostics: collected,
     describeCluster: () => ({ kind: 'upgrade-cluster', warnings: [] }),
   });
 }
@@ -68,6 +74,7 @@ export function deleteClusterActivities(survey: Partial<DeletionSurvey> = {}): C
     deleteBootstrap: nothing,
     forgetCluster: nothing,
     discardDelete: nothing,
+    collectDiagnostics: collected,
   });
 }
 

@@ -25,3 +25,11 @@ export const long: ActivityOptions = {
   // What is told to stop still writes for a moment: nothing may be removed, or begun again, before it has ended.
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 };
+
+/** What helps whoever looks into a failure, and may not hold it up: once more after a worker that died, and not for long. */
+export const brief: ActivityOptions = {
+  startToCloseTimeout: '2 minutes',
+  scheduleToCloseTimeout: '4 minutes',
+  heartbeatTimeout,
+  retry: { ...retry, maximumAttempts: 2 },
+};

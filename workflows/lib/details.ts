@@ -40,6 +40,8 @@ function parkedLines(state: OperationState): string[] {
     shown += 1;
   }
   if (shown < state.parkedCount) lines.push(`- and ${state.parkedCount - shown} more`);
+  const archives = new Set(state.parked.flatMap(({ diagnostics }) => diagnostics ?? []));
+  for (const archive of archives) lines.push('', `Diagnostics, without secrets: \`${archive}\``);
   return lines;
 }
 

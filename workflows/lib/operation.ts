@@ -6,6 +6,7 @@ import {
   defineSignal,
   defineUpdate,
   isCancellation,
+  log,
   setCurrentDetails,
   setHandler,
   upsertMemo,
@@ -28,7 +29,7 @@ import {
 } from '../../contracts/operations.ts';
 import type { OnFailure } from '../../contracts/run-options.ts';
 import { describeState } from './details.ts';
-import { problemsOf } from './failures.ts';
+import { permanentProblemsOf, problemsOf, withProblems } from './failures.ts';
 
 export interface ItemsArgument {
   /** item ids as `describe` shows them; all parked ones when absent */
@@ -70,6 +71,12 @@ export interface StepOptions {
 }
 
 /**
+ * Collects what helps whoever looks into problems.
+ * @returns path of the archive
+ */
+export type CollectDiagnostics = (phase: OperationPhase, problems: ParkedItem[]) => Promise<string>;
+
+/**
  * One running operation: where it is, what is parked, and what the operator says. A step that fails in a way a person can
  * mend waits here while everything else carries on; `retry`, `skip` and `abort` decide about it.
  *
@@ -78,6 +85,8 @@ export interface StepOptions {
 export class Operation {
   /** ids of items the operator chose to leave out */
   readonly skipped = new Set<string>();
+  /** called once each time that something parks or fails, before that is said; what it throws changes nothing */
+  collectDiagnostics: CollectDiagnostics | undefined;
   readonly #state: OperationState;
   readonly #waiters = new Set<Waiter>();
   readonly #attempts = new Set<Attempt>();
@@ -159,12 +168,13 @@ export class Operation {
         const problems = problemsOf(error);
         // It was asked to stop: that, or what it stumbled over while stopping, is not its last word.
         if (attempt.paused && (isCancellation(error) || problems !== undefined)) continue;
-        if (problems === undefined) throw error;
+        if (problems === undefined) throw await this.#explained(error);
+        const items = await this.#documented(problems);
         if (this.#onFailure === 'fail') {
-          this.#failed.push(...problems);
+          this.#failed.push(...items);
           return undefined;
         }
-        await this.#park({ items: skippable ? problems : problems.map(asNeeded), skippable });
+        await this.#park({ items: skippable ? items : items.map(asNeeded), skippable });
       }
     }
   }
@@ -238,6 +248,27 @@ export class Operation {
     } finally {
       this.#window -= 1;
     }
+  }
+
+  /** The problems with where to read more about them. @throws CancelledFailure */
+  async #documented(problems: ParkedItem[]): Promise<ParkedItem[]> {
+    // of a worker that does not answer nothing can be collected
+    if (this.collectDiagnostics === undefined || problems.some(({ side }) => side === 'temporal')) return problems;
+    try {
+      const diagnostics = await this.collectDiagnostics(this.#state.phase, problems);
+      return problems.map((problem) => ({ ...problem, diagnostics }));
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      log.warn('diagnostics could not be collected', { error: String(error) });
+      return problems;
+    }
+  }
+
+  /** What ends the operation, with where to read more about it. @throws CancelledFailure */
+  async #explained(error: unknown): Promise<unknown> {
+    const problems = permanentProblemsOf(error);
+    if (problems === undefined || this.collectDiagnostics === undefined) return error;
+    return withProblems(error, await this.#documented(problems));
   }
 
   /** @throws ApplicationFailure OperationAborted when the operator gives up */

@@ -2,7 +2,7 @@ import type { Problem } from '../../../contracts/errors.ts';
 import type { OperationResult, OperationState } from '../../../contracts/operations.ts';
 import type { ResultDocument } from '../../context.ts';
 import type { ActivityView } from '../../operations/operation-view.ts';
-import { problemLines } from '../errors.ts';
+import { diagnosticsLines, problemLines } from '../errors.ts';
 import { printable } from '../format.ts';
 import type { ProgressView } from '../status/progress-view.ts';
 import { summaryLine } from '../status/render.ts';
@@ -67,8 +67,11 @@ function endSection({ operation, state, status, problems, result }: OperationDes
     );
     const hidden = (state?.parkedCount ?? 0) - parked.length;
     const more = hidden > 0 ? `  and ${hidden} more\n` : '';
-    return `\nParked, waiting for a decision:\n${items.join('')}${more}\nPut it right, then decide:\n${decisionLines(operation, parked)}`;
+    return `\nParked, waiting for a decision:\n${items.join('')}${more}${diagnosticsLines(parked)}\nPut it right, then decide:\n${decisionLines(operation, parked)}`;
   }
-  if (problems.length > 0) return `\nFailed:\n${problems.map((problem) => `  ${problemLines(problem)}`).join('')}`;
+  if (problems.length > 0) {
+    const failed = problems.map((problem) => `  ${problemLines(problem)}`).join('');
+    return `\nFailed:\n${failed}${diagnosticsLines(problems)}`;
+  }
   return result === null ? '' : `\n${operationResultDocument({ id: operation, ui: undefined }, result).text}`;
 }

@@ -2,7 +2,7 @@ import type { ClusterOperationResult } from '../../../contracts/clusters.ts';
 import type { OperationResult, ParkedItem } from '../../../contracts/operations.ts';
 import type { Problem } from '../../../contracts/errors.ts';
 import type { ResultDocument } from '../../context.ts';
-import { problemLines } from '../errors.ts';
+import { diagnosticsLines, problemLines } from '../errors.ts';
 import { count, formatBytes } from '../format.ts';
 
 /** Where an operation can be looked at and talked to. */
@@ -34,6 +34,7 @@ export function parkedDocument(place: OperationPlace, parked: ParkedItem[], park
     `${count(parkedCount, 'item')} of ${place.id} could not be done; all that can be done without is done. What is wrong:\n\n`,
     ...lines,
     ...more,
+    diagnosticsLines(parked),
     `\nPut it right, then decide:\n`,
     decisionLines(place.id, parked),
     ...(place.ui === undefined ? [] : [`\nTemporal UI: ${place.ui}\n`]),
