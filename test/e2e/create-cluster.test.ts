@@ -2,9 +2,10 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCluster } from '../../core/kubernetes/cluster-access.ts';
+import { bareRepository } from '../helpers/git-servers.ts';
 import { parseOutput } from '../helpers/output-schema.ts';
 import { runSealift, type SealiftResult } from '../helpers/sealift.ts';
-import { managedBy, startClusterGround, type ClusterGround } from '../lab/cluster-ground.ts';
+import { keptInGit, managedBy, startClusterGround, type ClusterGround } from '../lab/cluster-ground.ts';
 import { whyNotLong } from '../lab/long.ts';
 import type { ManagementCluster } from '../lab/management-cluster.ts';
 
@@ -45,7 +46,7 @@ describe.skipIf(whyNotLong !== undefined)(`create cluster ${whyNotLong ?? ''}`, 
     for (const { subject } of problems) expect(subject).toMatch(/bad\.yaml:\d+:\d+$/);
   });
 
-  it('makes a workload cluster by its management cluster', { timeout: 5 * minutes }, async () => {
+  it('scenario 2: makes a workload cluster by its management cluster', { timeout: 5 * minutes }, async () => {
     const file = await ground.specification('one', [managedBy('mgmt')]);
     const { code, stdout } = await create(file, '--kubeconfig', management.kubeconfig);
     expect(code).toBe(0);
@@ -69,6 +70,15 @@ describe.skipIf(whyNotLong !== undefined)(`create cluster ${whyNotLong ?? ''}`, 
     expect(await cluster.get({ ...kept, metadata: { name: 'one', namespace: 'default' } })).toBeDefined();
   });
 
+  it('scenario 3: makes a workload cluster that is kept in git', { timeout: 5 * minutes }, async () => {
+    const repository = await bareRepository(join(ground.home.path, 'fleet.git'));
+    const file = await ground.specification('three', [managedBy('mgmt'), ...keptInGit(repository.path)]);
+    expect(await create(file, '--kubeconfig', management.kubeconfig)).toMatchObject({ code: 0 });
+    const kept = await repository.show('clusters/mgmt/workload-clusters/three/eksa-system/eksa-cluster.yaml');
+    expect(kept).toMatch(/kind: Cluster[^]*name: three/);
+    expect((await repository.log())[0]).toContain('Create workload cluster three (Kubernetes 1.35)');
+  });
+
   it('refuses a name that is in use', { timeout: minutes }, async () => {
     const file = await ground.specification('one', [managedBy('mgmt'), ['count: 1', 'count: 3']]);
     const { code, stdout } = await create(file, '--kubeconfig', management.kubeconfig, '--on-failure', 'fail');
@@ -77,7 +87,7 @@ describe.skipIf(whyNotLong !== undefined)(`create cluster ${whyNotLong ?? ''}`, 
   });
 
   it(
-    'makes a management cluster from nothing, killed -9 in the move, which then owns itself',
+    'scenario 1: makes a management cluster from nothing, killed -9 in the move, which then owns itself',
     { timeout: 8 * minutes },
     async () => {
       const { home, bundle } = ground;
