@@ -51,9 +51,9 @@ const heading = 'hostname,bmc_ip,bmc_username,bmc_password,mac,ip_address,netmas
 interface Slot extends RackMachine {
   address: string;
   mac: string;
-  ran: RunAction[];
   wasOn: boolean;
-  agent?: RunningProcess;
+  /** one for each time that it came up from the network, the last one maybe still there */
+  agents: RunningProcess[];
 }
 
 export async function startRack(machines: readonly RackMachine[]): Promise<Rack> {
@@ -62,7 +62,7 @@ export async function startRack(machines: readonly RackMachine[]): Promise<Rack>
   const block = `127.${randomInt(16, 240)}.${randomInt(1, 250)}`;
   const slots = machines.map((machine, index): Slot => {
     const mac = `02:00:00:00:00:${String(index + 1).padStart(2, '0')}`;
-    return { ...machine, address: `${block}.${index + 1}`, mac, ran: [], wasOn: false };
+    return { ...machine, address: `${block}.${index + 1}`, mac, wasOn: false, agents: [] };
   });
   const certificates = await generateCertificates(folder.path);
   const bmcs: AsyncDisposable[] = [];
@@ -90,9 +90,9 @@ export async function startRack(machines: readonly RackMachine[]): Promise<Rack>
   const watching = watchSlots(slots, async (slot) => {
     const isOn = (await powerOf(slot)) === 'on';
     if (isOn && !slot.wasOn && server !== undefined && (await bootsFromNetwork(slot, { redfishPort, ipmiPort }))) {
-      slot.agent = await boot(slot, server);
+      slot.agents.push(await boot(slot, server));
     }
-    if (!isOn) await slot.agent?.kill();
+    if (!isOn) await slot.agents.at(-1)?.kill();
     slot.wasOn = isOn;
   });
   return {
@@ -102,10 +102,10 @@ export async function startRack(machines: readonly RackMachine[]): Promise<Rack>
       server = address;
     },
     power: (hostname) => powerOf(find(hostname)),
-    ran: (hostname) => [...find(hostname).ran],
+    ran: (hostname) => find(hostname).agents.flatMap((agent) => actionsIn(agent.log())),
     async [Symbol.asyncDispose]() {
       await watching.end();
-      await Promise.all(slots.flatMap(({ agent }) => agent?.kill() ?? []));
+      await Promise.all(slots.flatMap(({ agents }) => agents.map((agent) => agent.kill())));
       await stopBmcs();
     },
   };
@@ -159,16 +159,15 @@ async function bootsFromNetwork({ protocol, address }: Slot, { redfishPort, ipmi
   }
 }
 
-async function boot(slot: Slot, server: string): Promise<RunningProcess> {
-  await slot.agent?.kill();
-  const command = await requireTool('tinkerbell-agent');
-  const agent = await startProcess({ command, args: [`--server=${server}`, `--id=${slot.mac}`] });
-  void agent.exited.then(() => {
-    for (const line of agent.log().split('\n')) {
-      if (line.startsWith('{')) slot.ran.push(JSON.parse(line) as RunAction);
-    }
-  });
-  return agent;
+async function boot({ mac, agents }: Slot, server: string): Promise<RunningProcess> {
+  await agents.at(-1)?.kill();
+  return startProcess({ command: await requireTool('tinkerbell-agent'), args: [`--server=${server}`, `--id=${mac}`] });
+}
+
+/** The agent prints each as a line. */
+function actionsIn(log: string): RunAction[] {
+  const lines = log.split('\n').filter((line) => line.startsWith('{') && line.endsWith('}'));
+  return lines.map((line) => JSON.parse(line) as RunAction);
 }
 
 function runTool(
