@@ -89,6 +89,15 @@ describe('what a control plane is told', () => {
     expect(fileOf(files, '/etc/kubernetes/audit-policy.yaml')).toContain('rules: []');
   });
 
+  it('keeps no pods away where there are no workers, unless the specification says so', () => {
+    const taints = (change?: Parameters<typeof rendered>[0]): unknown =>
+      plane(change).initConfiguration.nodeRegistration.taints;
+    expect(taints()).toBeUndefined();
+    expect(taints((spec) => (spec.workerNodeGroupConfigurations = []))).toEqual([]);
+    const own = { key: 'a', effect: 'NoSchedule' } as const;
+    expect(taints((spec) => (spec.controlPlaneConfiguration.taints = [own]))).toEqual([own]);
+  });
+
   it('issues tokens of pods by the issuer of podIamConfig, behind one of the specification', () => {
     const issuer = (change?: Parameters<typeof rendered>[0]): string | undefined =>
       argumentsOf(plane(change).clusterConfiguration.apiServer.extraArgs)['service-account-issuer'];

@@ -95,7 +95,7 @@ function renderControlPlane(request: RenderRequest, infrastructure: Infrastructu
   const template = machineTemplate(infrastructure, `${spec.name}-control-plane`, machineSpec);
   const images = mirroredImages(request.images, spec.cluster.spec.registryMirrorConfiguration);
   const kubelet = kubeletSettings(spec, configuration.kubeletConfiguration, infrastructure.kubeletArguments);
-  const registration = nodeRegistration(infrastructure, kubelet, configuration);
+  const registration = nodeRegistration(infrastructure, kubelet, controlPlaneMarks(spec));
   const { files, preKubeadmCommands } = nodeSetup(spec, infrastructure.localAddresses);
   const own = infrastructure.controlPlane;
   const settings = controlPlaneSettings(spec, infrastructure.controllerManagerArguments);
@@ -200,6 +200,13 @@ function machineTemplate(
 
 function machineOf(spec: ClusterSpec, name: string | undefined): SpecObject | undefined {
   return name === undefined ? undefined : spec.machines[name];
+}
+
+/** Without workers, pods have no other place than the control plane: kubeadm's taint would keep them away. */
+function controlPlaneMarks({ cluster }: ClusterSpec): { taints?: Taint[]; labels?: Record<string, string> } {
+  const { controlPlaneConfiguration, workerNodeGroupConfigurations = [] } = cluster.spec;
+  const { taints = workerNodeGroupConfigurations.length === 0 ? [] : undefined, labels } = controlPlaneConfiguration;
+  return { ...(taints === undefined ? {} : { taints }), ...(labels === undefined ? {} : { labels }) };
 }
 
 function nodeRegistration(
