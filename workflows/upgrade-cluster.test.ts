@@ -70,6 +70,12 @@ describe('the upgrade of a cluster', () => {
     expect(stage.activities.names()).toEqual([...before, 'resumeReconcile', 'describeCluster']);
   });
 
+  it('brings what the management cluster keeps to the present layout when nothing else has changed', async () => {
+    stage.activities = upgradeClusterActivities({ bringsLayoutUp: true }, false);
+    expect(await (await start()).result()).toEqual({ kind: 'upgrade-cluster', warnings: [] });
+    expect(stage.activities.names()).toEqual([...before, ...after, 'describeCluster']);
+  });
+
   it.each([
     ['SetupAndValidate', 'validateUpgrade', 'validateUpgrade'],
     ['UpgradeWorkloadCluster', 'awaitCluster', 'applyUpgrade'],
