@@ -22,6 +22,8 @@ export interface RegistryOptions {
   htpasswd?: RegistryCredentials;
   tls?: Certificates;
   readOnly?: boolean;
+  /** a line for each request in `log` (distribution only) */
+  accessLog?: boolean;
   /** distribution signs upload URLs with it; random at every start when absent, as upstream does */
   httpSecret?: string;
 }
@@ -133,7 +135,7 @@ function olaregArguments(options: RegistryOptions, { dir, port }: Place): string
 function distributionConfig(options: RegistryOptions, { dir, port }: Place): object {
   return {
     version: '0.1',
-    log: { level: 'error', accesslog: { disabled: true } },
+    log: { level: 'error', accesslog: { disabled: options.accessLog !== true } },
     storage: {
       filesystem: { rootdirectory: dir },
       delete: { enabled: true },

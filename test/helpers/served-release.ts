@@ -5,7 +5,7 @@ import { startFileServer, type FileServer } from './file-server.ts';
 import { samplesFolder, temporaryFolder } from './paths.ts';
 import { startRegistry, type TestRegistry } from './registry.ts';
 import { smallBundles } from './small-bundles.ts';
-import { fillFromBundles, type FilledUpstream } from './upstream.ts';
+import { fillFromBundles, type FilledUpstream, type UpstreamTarget } from './upstream.ts';
 
 /** An EKS Anywhere release with everything it refers to, served on this machine. */
 export interface ServedRelease extends AsyncDisposable {
@@ -21,12 +21,12 @@ export interface ServedRelease extends AsyncDisposable {
 /**
  * Fills a registry and a file server from a Bundles manifest, and says how Sealift reaches them.
  * @param contents what some of its URLs hold; other files are made up
- * @param charts templates of some of its charts, by reference
+ * @param more templates of some of its charts, and what some of its images are
  */
 export async function serveRelease(
   bundlesYaml: string,
   contents: ReadonlyMap<string, Uint8Array> = new Map(),
-  charts: ReadonlyMap<string, Record<string, string>> = new Map(),
+  more: Pick<UpstreamTarget, 'charts' | 'imageOf'> = {},
 ): Promise<ServedRelease> {
   const folder = await temporaryFolder('release');
   const registry = await startRegistry({ kind: 'distribution' });
@@ -37,7 +37,7 @@ export async function serveRelease(
     await folder.remove();
   };
   try {
-    const filled = await fillFromBundles(bundlesYaml, { registry: registry.url, filesFolder, contents, charts });
+    const filled = await fillFromBundles(bundlesYaml, { registry: registry.url, filesFolder, contents, ...more });
     const manifest = join(folder.path, 'bundles.yaml');
     await writeFile(manifest, filled.bundlesYaml);
     const pullFrom = pullFromOptions(filled, registry.url, files.url);

@@ -17,6 +17,8 @@ export interface UpstreamTarget {
   contents?: ReadonlyMap<string, Uint8Array>;
   /** templates of the charts of these references; others are made up */
   charts?: ReadonlyMap<string, Record<string, string>>;
+  /** what an image is; others are made up */
+  imageOf?: (uri: string) => GeneratedImage | undefined;
 }
 
 export interface FilledUpstream {
@@ -78,9 +80,12 @@ class Upstream {
   readonly #folder: string;
   readonly #contents: ReadonlyMap<string, Uint8Array>;
   readonly #templates: ReadonlyMap<string, Record<string, string>>;
+  readonly #imageOf: (uri: string) => GeneratedImage | undefined;
 
-  constructor(pusher: Pusher, { filesFolder, contents = new Map(), charts = new Map() }: UpstreamTarget) {
+  constructor(pusher: Pusher, target: UpstreamTarget) {
+    const { filesFolder, contents = new Map(), charts = new Map(), imageOf = () => undefined } = target;
     this.#pusher = pusher;
+    this.#imageOf = imageOf;
     this.#folder = filesFolder;
     this.#contents = contents;
     this.#templates = charts;
@@ -114,7 +119,7 @@ class Upstream {
     const isChart = typeof description === 'string' && description.startsWith('Helm chart');
     const digest = await (isChart
       ? this.#content(this.charts, uri, (name, tag) => chartFor(name, tag, this.#templates.get(uri)))
-      : this.#content(this.images, uri, imageFor));
+      : this.#content(this.images, uri, (name, tag) => this.#imageOf(uri) ?? imageFor(name, tag)));
     if ('imageDigest' in node) {
       node['imageDigest'] = digest;
       this.references += 1;

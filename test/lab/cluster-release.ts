@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import { standInForCertManager } from '../../core/cluster-api/repository.ts';
 import { serveRelease, type ServedRelease } from '../helpers/served-release.ts';
+import { programImages } from './program-images.ts';
 import { clusterApiReleases, type LabInfrastructure, type WantedReleases } from './components.ts';
 
 const digest = `sha256:${'0'.repeat(64)}`;
@@ -23,8 +24,13 @@ const infrastructures: Record<LabInfrastructure, { field: string; images: object
   tinkerbell: { field: 'tinkerbell', images: { kubeVip: image('kube-vip/kube-vip', 'v0.8.9') } },
 };
 
+export interface ClusterReleaseSettings extends WantedReleases {
+  /** with the images of Cluster API's controllers, some of which hold the real programs, as etcd's does then */
+  withPrograms?: boolean;
+}
+
 /** An EKS Anywhere release, served on this machine, that holds the lab's Cluster API: clusters can be made of its bundle. */
-export async function serveClusterRelease(wanted: WantedReleases = {}): Promise<ServedRelease> {
+export async function serveClusterRelease(wanted: ClusterReleaseSettings = {}): Promise<ServedRelease> {
   const releases = await clusterApiReleases(wanted);
   const { field, images } = infrastructures[wanted.infrastructure ?? 'docker'];
   const fields = ['clusterAPI', 'bootstrap', 'controlPlane', field];
@@ -35,7 +41,8 @@ export async function serveClusterRelease(wanted: WantedReleases = {}): Promise<
     contents.set(`${folder}/metadata.yaml`, metadata);
     const uris = { components: { uri: `${folder}/components.yaml` }, metadata: { uri: `${folder}/metadata.yaml` } };
     const more = fields[index] === field ? images : {};
-    return [fields[index], { ...uris, ...more, version: `${version}+abcdef1` }] as const;
+    const own = wanted.withPrograms === true ? { controller: controllerImage(manifest) } : {};
+    return [fields[index], { ...uris, ...own, ...more, version: `${version}+abcdef1` }] as const;
   });
   const certManager = { manifest: { uri: `${FILES}/cert-manager.yaml` }, version: 'v1.20.2+abcdef1' };
   // the lab has no nodes that cert-manager could run on: webhooks get their certificates from who runs the providers
@@ -60,7 +67,14 @@ export async function serveClusterRelease(wanted: WantedReleases = {}): Promise<
     metadata: { name: 'bundles-1' },
     spec: { number: 1, cliMinVersion: 'v0.18.0', cliMaxVersion: 'v0.30.0', versionsBundles },
   };
-  return serveRelease(stringify(bundles, { lineWidth: 0 }), contents);
+  const made = wanted.withPrograms === true ? { imageOf: await programImages() } : {};
+  return serveRelease(stringify(bundles, { lineWidth: 0 }), contents, made);
+}
+
+/** The image that a component manifest runs, as the release has it. */
+function controllerImage(manifest: Uint8Array): object {
+  const [, uri = ''] = /^ +image: (\S+)$/m.exec(Buffer.from(manifest).toString('utf8')) ?? [];
+  return { ...image('controller', ''), uri };
 }
 
 function image(name: string, tag: string): object {
