@@ -2,6 +2,7 @@ import { stringify } from 'yaml';
 import { standInForCertManager } from '../../core/cluster-api/repository.ts';
 import { serveRelease, type ServedRelease } from '../helpers/served-release.ts';
 import { programImages } from './program-images.ts';
+import { smallCilium, smallCiliumTemplates } from './small-cilium.ts';
 import { clusterApiReleases, type LabInfrastructure, type WantedReleases } from './components.ts';
 
 const digest = `sha256:${'0'.repeat(64)}`;
@@ -27,6 +28,8 @@ const infrastructures: Record<LabInfrastructure, { field: string; images: object
 export interface ClusterReleaseSettings extends WantedReleases {
   /** with the images of Cluster API's controllers, some of which hold the real programs, as etcd's does then */
   withPrograms?: boolean;
+  /** with a small Cilium: for clusters whose API servers are real, since imitations take no server-side apply */
+  withNetwork?: boolean;
 }
 
 /** An EKS Anywhere release, served on this machine, that holds the lab's Cluster API: clusters can be made of its bundle. */
@@ -54,6 +57,7 @@ export async function serveClusterRelease(wanted: ClusterReleaseSettings = {}): 
       kubeVersion: minor,
       ...Object.fromEntries(components),
       certManager,
+      ...(wanted.withNetwork === true ? { cilium: ciliumBlock() } : {}),
       eksD: {
         ...{ name, kubeVersion, channel: minor.replace('.', '-') },
         kindNode: image('kind-node', kubeVersion),
@@ -67,8 +71,21 @@ export async function serveClusterRelease(wanted: ClusterReleaseSettings = {}): 
     metadata: { name: 'bundles-1' },
     spec: { number: 1, cliMinVersion: 'v0.18.0', cliMaxVersion: 'v0.30.0', versionsBundles },
   };
-  const made = wanted.withPrograms === true ? { imageOf: await programImages() } : {};
+  const made = {
+    ...(wanted.withPrograms === true ? { imageOf: await programImages() } : {}),
+    ...(wanted.withNetwork === true ? { charts: new Map([[smallCilium.chart, smallCiliumTemplates]]) } : {}),
+  };
   return serveRelease(stringify(bundles, { lineWidth: 0 }), contents, made);
+}
+
+function ciliumBlock(): object {
+  const { chart, agent, operator } = smallCilium;
+  return {
+    version: 'v1.19.4-1',
+    cilium: { ...image('cilium', ''), uri: agent },
+    operator: { ...image('operator-generic', ''), uri: operator },
+    helmChart: { description: 'Helm chart for cilium-chart', imageDigest: digest, name: 'cilium-chart', uri: chart },
+  };
 }
 
 /** The image that a component manifest runs, as the release has it. */
