@@ -1,11 +1,11 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { logIn } from '../helpers/docker-config.ts';
 import { startFileServer } from '../helpers/file-server.ts';
 import { generateImage } from '../helpers/images.ts';
+import { filesBelow, findLeaks, histories } from '../helpers/leaks.ts';
 import { temporaryFolder, type TemporaryFolder } from '../helpers/paths.ts';
 import { createPusher } from '../helpers/push.ts';
 import { startRegistry, type TestRegistry } from '../helpers/registry.ts';
@@ -63,26 +63,7 @@ function importInto(host: string): string[] {
   return ['import', 'artifacts', '--input', tar, '--registry', host];
 }
 
-/** The canaries in a text, plain or in the usual encodings. */
-function leaksIn(content: Buffer | string): string[] {
-  const text = typeof content === 'string' ? content : content.toString('latin1');
-  return Object.entries(secrets)
-    .filter(([, secret]) =>
-      [
-        secret,
-        Buffer.from(secret).toString('hex'),
-        // base64 of `user:secret`, as the header and docker config have it, and of the bare secret
-        Buffer.from(`${user}:${secret}`).toString('base64').replace(/=+$/, ''),
-        Buffer.from(secret).toString('base64').replace(/=+$/, ''),
-      ].some((form) => text.includes(form)),
-    )
-    .map(([name]) => name);
-}
-
-async function filesBelow(path: string): Promise<string[]> {
-  const entries = await readdir(path, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-}
+const leaksIn = (content: Buffer | string): string[] => findLeaks(content, secrets, [user]);
 
 /** Looks at the command lines of all processes of the home until it is told to stop. */
 function watchProcesses(): { stop(): Promise<Set<string>> } {
@@ -101,36 +82,6 @@ function watchProcesses(): { stop(): Promise<Set<string>> } {
       return seen;
     },
   };
-}
-
-/** All histories as JSON, payloads decoded. */
-async function histories(address: string): Promise<string[]> {
-  const connection = await Connection.connect({ address });
-  try {
-    const client = new Client({ connection });
-    const found: string[] = [];
-    for await (const { workflowId, runId } of client.workflow.list()) {
-      const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
-      found.push(JSON.stringify(history, (_, value: unknown) => (isBytes(value) ? textOf(value) : value)));
-    }
-    return found;
-  } finally {
-    await connection.close();
-  }
-}
-
-/** What JSON.stringify makes of a Buffer before its replacer sees it. */
-interface Bytes {
-  type: 'Buffer';
-  data: number[];
-}
-
-function isBytes(value: unknown): value is Bytes {
-  return typeof value === 'object' && value !== null && 'type' in value && value.type === 'Buffer' && 'data' in value;
-}
-
-function textOf({ data }: Bytes): string {
-  return Buffer.from(data).toString('utf8');
 }
 
 describe('no secret', () => {
