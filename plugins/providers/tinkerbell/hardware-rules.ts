@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { count } from '../../../contracts/format.ts';
 import type { ClusterSpec, SpecObject } from '../../../contracts/cluster-spec.ts';
 import type { Finding } from '../../../contracts/clusters.ts';
 import { finder, subjectOf } from '../../../core/clusters/spec/findings.ts';
@@ -25,7 +26,7 @@ export function hardwareRules(
     if (matching >= needed) continue;
     const roles = uses.map(({ role }) => role).join(', ');
     const spare = rolling ? ', the spare ones of a rolling upgrade included' : '';
-    const message = `${needed} machines are needed (${roles}${spare}), and its selection finds ${matching}`;
+    const message = `it takes ${count(needed, 'machine')} (${roles}${spare}), and its selection finds ${matching}`;
     const at = finder(findings, subjectOf(machine), 'tinkerbell');
     at.problem(
       'hardware',

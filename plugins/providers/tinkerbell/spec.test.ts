@@ -242,7 +242,7 @@ describe('the hardware of a cluster', () => {
       {
         subject: 'TinkerbellMachineConfig prod-cp',
         message:
-          '4 machines are needed (control plane, the spare ones of a rolling upgrade included), and its selection finds 3',
+          'it takes 4 machines (control plane, the spare ones of a rolling upgrade included), and its selection finds 3',
       },
     ]);
     expect(hardwareRules(spec, [], false)).toHaveLength(2);
@@ -251,7 +251,7 @@ describe('the hardware of a cluster', () => {
   it('counts together for those who select the same', () => {
     const spec = specAfter(({ worker }) => (worker.hardwareSelector = { type: 'cp' }));
     expect(hardwareRules(spec, hardware({ cp: 4 }), false)).toMatchObject([
-      { message: '5 machines are needed (control plane, worker group md-0), and its selection finds 4' },
+      { message: 'it takes 5 machines (control plane, worker group md-0), and its selection finds 4' },
     ]);
   });
 
