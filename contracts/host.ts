@@ -82,7 +82,7 @@ export interface ClusterTools {
   planUpgrade(input: ClusterOperationInput): Promise<{ plan?: UpgradePlan; problems: Problem[] }>;
   /**
    * Collects what a cluster, its management cluster and its bootstrap cluster say, without secrets; changes nothing on them.
-   * @throws SealiftError InvalidInput when nothing says how one of them is reached; PathUnwritable, DiskFull
+   * @throws SealiftError InvalidInput when nothing says how one of them is reached, FileMissing; PathUnwritable, DiskFull
    */
   diagnose(asked: DiagnosticsAsked): Promise<DiagnosticsReport>;
 }

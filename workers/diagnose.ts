@@ -3,6 +3,7 @@ import { clustersAround } from '../core/diagnostics/operation-clusters.ts';
 import { collectDiagnostics } from '../core/diagnostics/collect.ts';
 import { knownWorkspaces, workspaceOf } from '../core/clusters/workspace.ts';
 import { SealiftError } from '../core/errors.ts';
+import { openCluster } from '../core/kubernetes/cluster-access.ts';
 import { findCluster } from './cluster-catalogue.ts';
 import { diagnosticsFolder } from './cluster-tools.ts';
 
@@ -12,6 +13,8 @@ export async function diagnose(
   env: NodeJS.ProcessEnv,
   { name, managementCluster, kubeconfig, output }: Parameters<ClusterTools['diagnose']>[0],
 ): ReturnType<ClusterTools['diagnose']> {
+  // whoever names a file that is none is told; one that leads to a cluster that does not answer is good enough
+  if (kubeconfig !== undefined) await (await openCluster(kubeconfig))[Symbol.asyncDispose]();
   // what this machine knows: a cluster that does not answer is no reason to collect nothing
   const found = await findCluster(paths, name, undefined, managementCluster);
   const reached = kubeconfig ?? found?.kubeconfig;
