@@ -47,6 +47,19 @@ describe('the creation of a cluster', () => {
     ]);
   });
 
+  it('makes nothing anew of a management cluster that belongs to itself already', async () => {
+    stage.activities = createClusterActivities('self');
+    await (await start()).result();
+    const rest = ['awaitCluster', 'installComponents', 'installAddOns', 'deleteBootstrap', 'describeCluster'];
+    expect(stage.activities.names()).toEqual(['validateCluster', ...rest]);
+  });
+
+  it('goes on with one that the bootstrap cluster still has', async () => {
+    stage.activities = createClusterActivities('bootstrap');
+    await (await start()).result();
+    expect(stage.activities.names()).toEqual(management);
+  });
+
   it('leaves the bootstrap cluster when it is told to', async () => {
     await (await start({ keepBootstrap: true })).result();
     expect(stage.activities.names()).toEqual(management.filter((name) => name !== 'deleteBootstrap'));

@@ -24,9 +24,9 @@ export async function createCluster(input: ClusterOperationInput): Promise<Clust
   let isBegun = false;
   return operation.run(
     async () => {
-      await validate(input, operation, activities);
+      const owner = await validate(input, operation, activities);
       isBegun = true;
-      return create(input, operation, activities);
+      return create(input, operation, activities, owner);
     },
     async () => {
       if (isBegun) await discard(input, operation, activities);
@@ -46,10 +46,39 @@ type Create = (
   input: ClusterOperationInput,
   operation: Operation,
   activities: Activities,
+  /** of what an earlier run has made */
+  owner: ClusterPlace | 'nobody',
 ) => Promise<ClusterOperationResult>;
 
-const createManagement: Create = async (input, operation, activities) => {
-  const { ensureBootstrap, moveCluster, deleteBootstrap } = activities;
+const createManagement: Create = async (input, operation, activities, owner) => {
+  // a cluster that was handed over to itself may not be made a second time: there would be two owners of its machines
+  if (owner !== 'self') await makeByBootstrap(input, operation, activities);
+  await operation.inPhase('MoveManagementCluster', async () => {
+    if (owner !== 'self') {
+      const summary = `${input.name} takes over from the bootstrap cluster`;
+      await activities.moveCluster.executeWithOptions({ summary }, [{ input, from: 'bootstrap', to: 'self' }]);
+    }
+    // a move takes no status along: its own controllers have to find the machines well first
+    await awaitMachines(input, activities, 'self');
+  });
+  await operation.inPhase('InstallComponents', () => keepSpecification(input, activities, 'self'));
+  await addOns(input, operation, activities);
+  if (!input.keepBootstrap) {
+    await operation.inPhase('DeleteBootstrap', () =>
+      activities.deleteBootstrap.executeWithOptions({ summary: 'the bootstrap cluster has done its work' }, [
+        { input },
+      ]),
+    );
+  }
+  return sumUp(input, operation, activities);
+};
+
+async function makeByBootstrap(
+  input: ClusterOperationInput,
+  operation: Operation,
+  activities: Activities,
+): Promise<void> {
+  const { ensureBootstrap } = activities;
   await operation.inPhase('CreateBootstrapCluster', () =>
     ensureBootstrap.executeWithOptions({ summary: `bootstrap cluster (${input.bootstrap.driver})` }, [{ input }]),
   );
@@ -58,22 +87,7 @@ const createManagement: Create = async (input, operation, activities) => {
     await makeMachines(input, activities, 'bootstrap');
     await installCapi(input, activities, 'self');
   });
-  await operation.inPhase('MoveManagementCluster', async () => {
-    await moveCluster.executeWithOptions({ summary: `${input.name} takes over from the bootstrap cluster` }, [
-      { input, from: 'bootstrap', to: 'self' },
-    ]);
-    // a move takes no status along: its own controllers have to find the machines well first
-    await awaitMachines(input, activities, 'self');
-  });
-  await operation.inPhase('InstallComponents', () => keepSpecification(input, activities, 'self'));
-  await addOns(input, operation, activities);
-  if (!input.keepBootstrap) {
-    await operation.inPhase('DeleteBootstrap', () =>
-      deleteBootstrap.executeWithOptions({ summary: 'the bootstrap cluster has done its work' }, [{ input }]),
-    );
-  }
-  return sumUp(input, operation, activities);
-};
+}
 
 const createWorkload: Create = async (input, operation, activities) => {
   await operation.inPhase('CreateWorkloadCluster', async () => {
@@ -84,12 +98,17 @@ const createWorkload: Create = async (input, operation, activities) => {
   return sumUp(input, operation, activities);
 };
 
-async function validate(input: ClusterOperationInput, operation: Operation, activities: Activities): Promise<void> {
-  await operation.inPhase('SetupAndValidate', () =>
+async function validate(
+  input: ClusterOperationInput,
+  operation: Operation,
+  activities: Activities,
+): Promise<ClusterPlace | 'nobody'> {
+  const { owner } = await operation.inPhase('SetupAndValidate', () =>
     activities.validateCluster.executeWithOptions({ summary: 'look for all that would go wrong' }, [
       { input, operation: 'create' },
     ]),
   );
+  return owner;
 }
 
 async function makeMachines(input: ClusterOperationInput, activities: Activities, on: ClusterPlace): Promise<void> {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { ClusterSpec } from '../../contracts/cluster-spec.ts';
-import type { ClusterOperationInput, ClusterPlace, DeletionSurvey } from '../../contracts/clusters.ts';
+import type { ClusterOperationInput, DeletionSurvey } from '../../contracts/clusters.ts';
 import { readClusterState } from '../../core/clusters/await.ts';
 import { refuseAlive, refuseLeftovers, refuseNeeded, resumeForDeletion } from '../../core/clusters/delete-checks.ts';
 import { readSpecToDelete, removeKeptSpec, withdrawSpec } from '../../core/clusters/delete-spec.ts';
@@ -13,7 +13,7 @@ import { refuseProblems } from '../../core/clusters/validate.ts';
 import { isErrorType, SealiftError } from '../../core/errors.ts';
 import type { WorkHooks } from '../../core/transfer/progress.ts';
 import { runActivity } from '../lib/run.ts';
-import { settleBootstrap, settleMoves } from './settle.ts';
+import { settleBootstrap, settledOwner } from './settle.ts';
 import { keeperOf } from './survey-upgrade.ts';
 import {
   providerNamed,
@@ -100,7 +100,8 @@ async function survey(
   const workspace = deps.workspace(input);
   if (role === 'management') await recall(input, deps);
   await refuseNewerKeeper(input, deps, tools);
-  const found = role === 'management' ? await ownerOf(input, deps, tools, hooks) : await managerOf(input, deps, tools);
+  const found =
+    role === 'management' ? await settledOwner(input, deps, tools, hooks) : await managerOf(input, deps, tools);
   const place = found === 'nobody' ? undefined : found;
   await using owner = place === undefined ? undefined : await tools.clusterAt(input, place);
   const spec = await specOf(input, deps, owner);
@@ -147,21 +148,6 @@ async function recall(input: ClusterOperationInput, deps: ClusterDependencies): 
   } else if (input.kubeconfig !== undefined) {
     await workspace.writeKubeconfig('self', await readFile(input.kubeconfig, 'utf8'));
   }
-}
-
-async function ownerOf(
-  input: ClusterOperationInput,
-  deps: ClusterDependencies,
-  tools: ClusterTools,
-  hooks: WorkHooks,
-): Promise<DeletionSurvey['owner']> {
-  await settleMoves(input, deps, tools, hooks);
-  const workspace = deps.workspace(input);
-  const there = async (place: ClusterPlace) =>
-    (await workspace.findKubeconfig(place)) === undefined ? undefined : tools.clusterAt(input, place);
-  await using bootstrap = await there('bootstrap');
-  await using self = await there('self');
-  return await findOwner(input.name, bootstrap, self);
 }
 
 /** A workload cluster belongs to its management cluster, as long as that knows anything of it. */

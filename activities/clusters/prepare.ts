@@ -2,12 +2,16 @@ import type { ClusterOperation } from '../../contracts/provider-plugin.ts';
 import { installClusterApi } from '../../core/clusters/install-capi.ts';
 import { validateCluster } from '../../core/clusters/validate.ts';
 import { runActivity } from '../lib/run.ts';
+import { settledOwner } from './settle.ts';
 import { releaseOf, type ClusterDependencies, type ClusterTools, type Step, type StepOn } from './tools.ts';
 
 /** Steps before there is a machine. */
 export function preparationActivities(deps: ClusterDependencies, tools: ClusterTools) {
   return {
-    /** Finds all that would go wrong, and keeps the specification for the phases to come. */
+    /**
+     * Finds all that would go wrong, and keeps the specification for the phases to come.
+     * @returns owner: who has what an earlier run, that was given up, has made of a management cluster
+     */
     validateCluster: ({ input, operation }: Step & { operation: ClusterOperation }) =>
       runActivity('validate', async (hooks) => {
         const context = tools.contextOf(input, hooks);
@@ -29,7 +33,8 @@ export function preparationActivities(deps: ClusterDependencies, tools: ClusterT
         });
         const { kubernetesVersion, content } = release;
         await workspace.writeValidated({ spec, kubernetesVersion, content });
-        return { warnings };
+        const owner = input.role === 'management' ? await settledOwner(input, deps, tools, hooks) : 'management';
+        return { warnings, owner };
       }),
     ensureBootstrap: ({ input }: Step) =>
       runActivity('create bootstrap cluster', async () => {

@@ -1,5 +1,6 @@
 import type { ClusterOperationInput, ClusterPlace } from '../../contracts/clusters.ts';
 import { readClusterState } from '../../core/clusters/await.ts';
+import { findOwner } from '../../core/clusters/find-owner.ts';
 import { moveClusters, settleMove } from '../../core/clusters/move.ts';
 import type { WorkHooks } from '../../core/transfer/progress.ts';
 import type { ClusterDependencies, ClusterTools } from './tools.ts';
@@ -40,6 +41,25 @@ export async function settleMoves(
   const there = { source: bootstrap, target: self, from: 'bootstrap', to: 'self' } as const;
   const back = { source: self, target: bootstrap, from: 'self', to: 'bootstrap' } as const;
   for (const move of [there, back]) await settleMove(await tools.moveRequest(workspace, move, hooks));
+}
+
+/**
+ * Who has a management cluster, as far as this machine knows, once no move of it is left broken off.
+ * @throws SealiftError those of settleMoves
+ */
+export async function settledOwner(
+  input: ClusterOperationInput,
+  deps: ClusterDependencies,
+  tools: ClusterTools,
+  hooks: WorkHooks,
+): Promise<ClusterPlace | 'nobody'> {
+  await settleMoves(input, deps, tools, hooks);
+  const workspace = deps.workspace(input);
+  const there = async (place: ClusterPlace) =>
+    (await workspace.findKubeconfig(place)) === undefined ? undefined : tools.clusterAt(input, place);
+  await using bootstrap = await there('bootstrap');
+  await using self = await there('self');
+  return await findOwner(input.name, bootstrap, self);
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { ClusterOperationInput, DeletionSurvey, UpgradeSurvey } from '../../contracts/clusters.ts';
+import type { ClusterOperationInput, ClusterPlace, DeletionSurvey, UpgradeSurvey } from '../../contracts/clusters.ts';
 import { CommandedActivities } from './commanded-activities.ts';
 import { hostQueue } from './workflow-stage.ts';
 
@@ -6,12 +6,12 @@ import { hostQueue } from './workflow-stage.ts';
 export const ARCHIVE = '/state/diagnostics/diagnostics-prod.tar.gz';
 const collected = (): { archive: string } => ({ archive: ARCHIVE });
 
-/** The steps of a creation, which all do nothing. */
-export function createClusterActivities(): CommandedActivities {
+/** The steps of a creation, which all do nothing. @param owner who has what an earlier run has made */
+export function createClusterActivities(owner: ClusterPlace | 'nobody' = 'nobody'): CommandedActivities {
   const nothing = (): undefined => undefined;
   return new CommandedActivities({
     identifyHost: () => ({ taskQueue: hostQueue }),
-    validateCluster: () => ({ warnings: [] }),
+    validateCluster: () => ({ warnings: [], owner }),
     ensureBootstrap: nothing,
     installCapi: nothing,
     applyCluster: nothing,
