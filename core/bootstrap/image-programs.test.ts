@@ -131,6 +131,20 @@ describe('extractProgram', () => {
     expect(await readdir(folder)).not.toContain('sha256');
   });
 
+  it('says why when the config of an image is none', async () => {
+    const image = generateImage({ seed: 'program', layers: [10] });
+    const content = contentOf(image);
+    const found = await extractProgram(
+      {
+        ...content,
+        read: (digest) => (digest === image.root.digest ? content.read(digest) : Promise.resolve(Buffer.from('['))),
+      },
+      { image: 'example.com/one:v1', root: image.root.digest, program: 'etcd', isEntrypoint: false },
+      { folder, signal: new AbortController().signal },
+    );
+    expect(found).toEqual({ why: 'the config of its image example.com/one:v1 is none' });
+  });
+
   it('removes what a process had begun that was killed', async () => {
     await writeFile(join(folder, 'unpacking-999999999-abc'), '');
     await extract({ layers: [layerWith('etcd', program())] });

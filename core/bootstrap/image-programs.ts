@@ -68,7 +68,9 @@ export async function extractProgram(
   }
   const { blobs } = chosen === undefined ? root : parseManifest(await content.read(chosen.digest));
   const [config, ...layers] = blobs;
-  const { os, architecture, entrypoint } = await readConfig(content, config!);
+  const image = await readConfig(content, config!);
+  if (image === undefined) return { why: `the config of its image ${wanted.image} is none` };
+  const { os, architecture, entrypoint } = image;
   if (!platformMatches(platform, { os, architecture })) {
     return { why: `its image ${wanted.image} is for ${os}/${architecture}, and this machine is ${name}` };
   }
@@ -85,9 +87,19 @@ function architectureHere(): string {
 async function readConfig(
   content: ReleaseContent,
   { digest }: Descriptor,
-): Promise<{ os: string; architecture: string; entrypoint: string | undefined }> {
-  const { os, architecture, config } = configShape.parse(parseBoundedJson(await content.read(digest)));
+): Promise<{ os: string; architecture: string; entrypoint: string | undefined } | undefined> {
+  const { data } = configShape.safeParse(await content.read(digest).then(jsonOf));
+  if (data === undefined) return undefined;
+  const { os, architecture, config } = data;
   return { os, architecture, entrypoint: (config?.Entrypoint ?? config?.Cmd ?? [])[0] };
+}
+
+function jsonOf(bytes: Uint8Array): unknown {
+  try {
+    return parseBoundedJson(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 type Search = ProgramWanted & { path: string; architecture: string };
