@@ -20,10 +20,11 @@ export async function diagnose(
   const reached = kubeconfig ?? found?.kubeconfig;
   const role = found?.spec.role ?? 'workload';
   const manager = managementCluster ?? found?.spec.managementCluster;
-  const [known] = await knownWorkspaces(paths.state, name);
+  const known = (await knownWorkspaces(paths.state, name)).find(
+    (one) => managementCluster === undefined || one.managementCluster === managementCluster,
+  );
   const identity = { name, role, ...(manager === undefined ? {} : { managementCluster: manager }) };
-  const workspace = found === undefined ? undefined : known?.workspace;
-  const folder = workspace ?? workspaceOf(paths.state, identity);
+  const folder = known?.workspace ?? workspaceOf(paths.state, identity);
   const clusters = await clustersAround(folder, { role, ...(reached === undefined ? {} : { kubeconfig: reached }) });
   if (clusters.length === 0 && found === undefined) throw unknown(name);
   return collectDiagnostics({
