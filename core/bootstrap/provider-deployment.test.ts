@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { conversionChange, imageName, managerArguments, readDeployment, webhookChange } from './provider-deployment.ts';
+import {
+  conversionChange,
+  conversionRelease,
+  imageName,
+  managerArguments,
+  readDeployment,
+  webhookChange,
+} from './provider-deployment.ts';
 
 const ports = { webhook: 1001, health: 1002, diagnostics: 1003 };
 const endpoint = { port: 1001, ca: 'CA' };
@@ -91,5 +98,25 @@ describe('webhooks of a provider', () => {
       spec: { conversion: { webhook: { clientConfig: { ...url, service: null } } } },
     });
     expect(conversionChange(definition({ conversion: { strategy: 'None' } }), endpoint)).toBeUndefined();
+  });
+
+  it('have their Service again before clusterctl brings another version', () => {
+    const definition = (clientConfig: object) => ({
+      ...{ apiVersion: 'v1', kind: 'CRD', metadata: { name: 'a' } },
+      spec: { conversion: { strategy: 'Webhook', webhook: { clientConfig } } },
+    });
+    expect(conversionRelease(definition(url), 'capi-system')).toEqual({
+      spec: {
+        conversion: {
+          webhook: {
+            clientConfig: {
+              url: null,
+              service: { namespace: 'capi-system', name: 'webhook-service', path: '/mutate' },
+            },
+          },
+        },
+      },
+    });
+    expect(conversionRelease(definition({ service }), 'capi-system')).toBeUndefined();
   });
 });

@@ -127,6 +127,19 @@ export function conversionChange(definition: KubernetesObject, endpoint: Webhook
   return { spec: { conversion: { webhook: { clientConfig: { ...changed, service: null } } } } };
 }
 
+/**
+ * Takes `conversionChange` back: clusterctl merges the Service of a provider's next version into what it finds, and there may
+ * not be both a Service and an URL.
+ * @returns the merge patch for a CustomResourceDefinition; undefined when no URL is there
+ */
+export function conversionRelease(definition: KubernetesObject, namespace: string): object | undefined {
+  const { conversion } = definition['spec'] as { conversion?: { webhook?: { clientConfig?: ClientConfig } } };
+  const url = conversion?.webhook?.clientConfig?.url;
+  if (url === undefined) return undefined;
+  const service = { namespace, name: 'webhook-service', path: new URL(url).pathname };
+  return { spec: { conversion: { webhook: { clientConfig: { url: null, service } } } } };
+}
+
 function atUrl(config: ClientConfig, { port, ca }: WebhookEndpoint): ClientConfig {
   const path = config.url === undefined ? (config.service?.path ?? '/') : new URL(config.url).pathname;
   return { caBundle: Buffer.from(ca).toString('base64'), url: `https://${LOOPBACK}:${port}${path}` };

@@ -25,6 +25,7 @@ import { withFolderLock } from './folder-lock.ts';
 import { writeKubeconfig } from './kubeconfig-file.ts';
 import {
   conversionChange,
+  conversionRelease,
   imageName,
   managerArguments,
   PROVIDER_LABEL,
@@ -115,6 +116,11 @@ type Context = Omit<ProviderProcessesOptions, 'server'> & {
 
 async function endProvider(deployment: ProviderDeployment, { folder, cluster }: Context): Promise<void> {
   await stopDaemon(daemonOf(deployment, folder));
+  const labelSelector = `${PROVIDER_LABEL}=${deployment.provider}`;
+  for (const definition of await cluster.list(definitionKind, { labelSelector })) {
+    const change = conversionRelease(definition, deployment.namespace);
+    if (change !== undefined) await cluster.patch(definition, change);
+  }
   await reportStatus(deployment, cluster, { isAvailable: false });
 }
 
