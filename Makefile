@@ -41,8 +41,8 @@ bench: setup ## Sealift against crane, skopeo, oras and regctl on the same input
 chaos: setup ## many more rounds of kill -9 than the suite has; ROUNDS=200 sets how many
 	@SEALIFT_CHAOS_ROUNDS=$(or $(ROUNDS),200) node_modules/.bin/vitest run test/chaos
 
-chaos-cluster: setup ## the tests of clusters that take minutes each, and kill -9 in every phase; ROUNDS=60 sets how often
-	@SEALIFT_LONG_CLUSTER_TESTS=1 SEALIFT_CLUSTER_CHAOS_ROUNDS=$(or $(ROUNDS),60) node_modules/.bin/vitest run test/lab test/chaos/clusters test/e2e/create-cluster test/e2e/cluster-secrets test/e2e/upgrade-cluster test/e2e/delete-cluster test/e2e/away-management test/e2e/vsphere-cluster test/e2e/tinkerbell-cluster test/e2e/registry-clusters
+chaos-cluster: setup ## the tests of clusters that take minutes each, and kill -9 in every phase; ROUNDS=40 for fewer kills
+	@SEALIFT_LONG_CLUSTER_TESTS=1 SEALIFT_CLUSTER_CHAOS_ROUNDS=$(or $(ROUNDS),100) node_modules/.bin/vitest run test/lab test/chaos/clusters test/e2e/create-cluster test/e2e/cluster-secrets test/e2e/upgrade-cluster test/e2e/delete-cluster test/e2e/away-management test/e2e/vsphere-cluster test/e2e/tinkerbell-cluster test/e2e/registry-clusters
 
 clean: ## remove what was built, but not the Go tools
 	@rm -rf dist coverage node_modules .cache/vitest-report.json
