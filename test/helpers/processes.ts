@@ -13,11 +13,13 @@ export interface ProcessOptions {
   ready?: () => Promise<boolean>;
   /** milliseconds until a process that is not ready is given up; 30,000 when absent */
   readyTimeoutMs?: number;
+  /** characters of its output that `log` keeps, the last ones; 256 Ki when absent */
+  logLimit?: number;
 }
 
 export interface RunningProcess {
   pid: number;
-  /** everything it wrote to stdout and stderr so far (the last 256 KiB) */
+  /** everything it wrote to stdout and stderr so far (the last `logLimit` of it) */
   log(): string;
   /** resolves with the exit code, or the signal's name */
   exited: Promise<number | NodeJS.Signals>;
@@ -27,7 +29,7 @@ export interface RunningProcess {
   kill(): Promise<void>;
 }
 
-const logLimit = 256 * 1024;
+const defaultLogLimit = 256 * 1024;
 const alive = new Set<ChildProcess>();
 
 process.once('exit', () => {
@@ -46,7 +48,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
-  const running = follow(child, options.command);
+  const running = follow(child, options);
   try {
     await untilReady(running, options);
   } catch (error) {
@@ -62,7 +64,7 @@ export function dyingWithParent(command: string, args: string[]): [string, strin
   return existsSync(setpriv) ? [setpriv, ['--pdeathsig', 'KILL', '--', command, ...args]] : [command, args];
 }
 
-function follow(child: ChildProcess, name: string): RunningProcess {
+function follow(child: ChildProcess, { command, logLimit = defaultLogLimit }: ProcessOptions): RunningProcess {
   alive.add(child);
   let log = '';
   const collect = (chunk: Buffer): void => {
@@ -72,7 +74,7 @@ function follow(child: ChildProcess, name: string): RunningProcess {
   child.stderr?.on('data', collect);
   const exited = new Promise<number | NodeJS.Signals>((resolve) => {
     child.once('error', (error) => {
-      log += `${name}: ${error.message}\n`;
+      log += `${command}: ${error.message}\n`;
       alive.delete(child);
       resolve(127);
     });

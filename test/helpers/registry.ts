@@ -53,6 +53,9 @@ export async function registryUnavailable(kind: RegistryKind): Promise<string | 
     : `${executables[kind]} is not in .cache/bin: run \`make setup\``;
 }
 
+/** Tests look at the whole of it. */
+const ACCESS_LOG_LIMIT = 64 * 1024 * 1024;
+
 const executables: Record<RegistryKind, string> = {
   distribution: 'registry',
   'distribution-v2': 'docker-registry',
@@ -77,7 +80,9 @@ async function startOn(options: RegistryOptions, port: number): Promise<TestRegi
   const launch = async (): Promise<RunningProcess> => {
     await mkdir(dir, { recursive: true });
     const args = await commandLine(options, { dir, port, scratch: scratch.path });
-    return startProcess({ command, args, env: registryEnvironment(), ready: () => answers(url, options.tls) });
+    const kept = options.accessLog === true ? { logLimit: ACCESS_LOG_LIMIT } : {};
+    const ready = (): Promise<boolean> => answers(url, options.tls);
+    return startProcess({ command, args, env: registryEnvironment(), ready, ...kept });
   };
   let current = await launch().catch(async (error: unknown) => {
     await scratch.remove();
