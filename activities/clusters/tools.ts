@@ -25,9 +25,9 @@ export interface ClusterDependencies {
   bootstrap(input: ClusterOperationInput, provider: CapiProvider | undefined): BootstrapDriver;
   /** what an operation makes clusters of; see openContents */
   contents(input: ClusterOperationInput, asked: Pick<ContentOptions, 'spec' | 'identity'>): Promise<ReleaseContents>;
-  /** programs of this machine */
   /** folder of archives of diagnostics */
   diagnostics: string;
+  /** programs of this machine */
   findBinary: FindBinary;
   run: ProviderContext['run'];
   /** the only place that credentials come from */
