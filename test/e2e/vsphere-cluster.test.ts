@@ -127,10 +127,10 @@ describe.skipIf(why !== undefined)(`clusters on vSphere: the real CAPV, a simula
       await ground.lab.bootMachines(place.kubeconfig);
     }, minutes);
 
-    const specification = (): Promise<string> =>
+    const specification = (minor: string): Promise<string> =>
       ground.specification('two', [
         ...ground.inVcsim(`${network}.20`),
-        ...[ofTemplate('1.34'), ['count: 3', 'count: 1'] as const, ['count: 2', 'count: 1'] as const],
+        ...[ofVersion(minor), ofTemplate(minor), ['count: 3', 'count: 1'] as const, ['count: 2', 'count: 1'] as const],
       ]);
     const succeed = async (...words: string[]): Promise<void> => {
       const booter = await ground.lab.bootMachines(bootstrap);
@@ -140,7 +140,7 @@ describe.skipIf(why !== undefined)(`clusters on vSphere: the real CAPV, a simula
     };
 
     it('is created through a bootstrap cluster of processes, and owns its virtual machines afterwards', async () => {
-      await succeed('create', 'cluster', '-f', await specification());
+      await succeed('create', 'cluster', '-f', await specification('1.34'));
       await using cluster = await openCluster(place.kubeconfig);
       const machines = await cluster.list({ apiVersion: infrastructure, kind: 'VSphereMachine' }, { namespace });
       expect(machines.map(({ metadata }) => metadata.name).sort()).toEqual(
@@ -151,6 +151,14 @@ describe.skipIf(why !== undefined)(`clusters on vSphere: the real CAPV, a simula
       expect(conditions, 'its own CAPV logs in with the Secret that moved along').toContainEqual(
         expect.objectContaining({ type: 'VCenterAvailable', status: 'True' }),
       );
+    });
+
+    it('is upgraded by a minor version by itself', async () => {
+      const before = await machinesOf(ground.vcsim);
+      await succeed('upgrade', 'cluster', '-f', await specification('1.35'));
+      const after = await machinesOf(ground.vcsim);
+      expect(after).toHaveLength(2);
+      expect(after.filter((path) => before.includes(path))).toEqual([]);
     });
 
     it('is deleted, and leaves no virtual machine', async () => {
