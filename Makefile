@@ -1,6 +1,6 @@
 # `make help` lists what there is. Nothing but `demo`, `demo-cluster`, `bench` and the two `chaos` run Sealift itself.
 .DEFAULT_GOAL := help
-.PHONY: help setup check typecheck lint format-check boundaries test test-unit demo demo-cluster bench chaos chaos-cluster clean
+.PHONY: help setup setup-providers check typecheck lint format-check boundaries test test-unit demo demo-cluster bench chaos chaos-cluster clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -41,7 +41,10 @@ bench: setup ## Sealift against crane, skopeo, oras and regctl on the same input
 chaos: setup ## many more rounds of kill -9 than the suite has; ROUNDS=200 sets how many
 	@SEALIFT_CHAOS_ROUNDS=$(or $(ROUNDS),200) node_modules/.bin/vitest run test/chaos
 
-chaos-cluster: setup ## the tests of clusters that take minutes each, and kill -9 in every phase; ROUNDS=40 for fewer kills
+setup-providers: ## set-up, and the real infrastructure providers, which take a quarter of an hour to build
+	@tools/setup.sh providers
+
+chaos-cluster: setup-providers ## the tests of clusters that take minutes each, and kill -9 in every phase; ROUNDS=40 for fewer kills
 	@SEALIFT_LONG_CLUSTER_TESTS=1 SEALIFT_CLUSTER_CHAOS_ROUNDS=$(or $(ROUNDS),100) node_modules/.bin/vitest run test/lab test/chaos/clusters test/e2e/create-cluster test/e2e/cluster-secrets test/e2e/upgrade-cluster test/e2e/delete-cluster test/e2e/away-management test/e2e/vsphere-cluster test/e2e/tinkerbell-cluster test/e2e/registry-clusters
 
 clean: ## remove what was built, but not the Go tools

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the pinned Go tools that tests and the embedded default run, once, into <cache>/bin.
 # A tool is rebuilt only when its module's go.mod, go.sum or sources, or the Go toolchain, changed: each binary has a .stamp beside it.
-# usage: tools/build.sh [tool ...]      with no names: every tool
+# usage: tools/build.sh [tool ...]      with no names: every tool but the controllers of real infrastructures; `providers` are those
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${SEALIFT_TOOLS_CACHE:-$here/../.cache}
@@ -38,6 +38,9 @@ containerd2   containerd  github.com/containerd/containerd/v2/cmd/containerd  no
 ctr2          containerd  github.com/containerd/containerd/v2/cmd/ctr
 cri-pull      containerd  sealift.dev/tools/containerd
 '
+# A quarter of an hour to build, and only `make chaos-cluster` runs them.
+providers='capv capt tinkerbell-stack tinkerbell-agent'
+
 # Kubernetes and Cluster API take their version from the linker alone, and clients look at it.
 linker_flags() {
   local version major minor
@@ -53,11 +56,12 @@ linker_flags() {
   printf " -X $2.%s" "gitVersion=$version" "gitMajor=$major" "gitMinor=$minor"
 }
 
+[ "$*" != providers ] || set -- $providers
 wanted=" $* "
 go_version=$(go env GOVERSION)
 while read -r name module package tags; do
   [ -n "$name" ] || continue
-  [ $# -eq 0 ] || [[ $wanted == *" $name "* ]] || continue
+  if [ $# -eq 0 ]; then [[ " $providers " != *" $name "* ]] || continue; else [[ $wanted == *" $name "* ]] || continue; fi
   sources=$here/${package#sealift.dev/tools/}
   stamp=$( { echo "$go_version"; cat "$here/$module"/go.mod "$here/$module"/go.sum "$sources"/*.go 2>/dev/null || true; } | sha256sum | cut -c1-64)
   out=$cache/bin/$name

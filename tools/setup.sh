@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings a machine to where everything here can be built and tested, and starts nothing. Run again at any time: what is up to
-# date is left alone. On an empty machine with 2 cores expect about half an hour, most of it Go tools (kube-apiserver alone takes 7); later runs take a second.
+# date is left alone. `tools/setup.sh providers` adds what clusters on real infrastructures are tested with. On an empty machine with 2 cores expect about half an hour, most of it Go tools (kube-apiserver alone takes 7); later runs take a second.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/lib.sh
@@ -65,7 +65,16 @@ install_packages() {
 }
 
 build_tools() {
-  retry 2 tools/build.sh
+  retry 2 tools/build.sh "$@"
+}
+
+make_providers() {
+  build_tools providers
+  tools/provider-components.sh vsphere vsphere/capv sigs.k8s.io/cluster-api-provider-vsphere \
+    gcr.io/k8s-staging-capi-vsphere/cluster-api-vsphere-controller registry.k8s.io/cluster-api-vsphere/cluster-api-vsphere-controller
+  tools/provider-components.sh tinkerbell tinkerbell/capt github.com/tinkerbell/cluster-api-provider-tinkerbell \
+    ghcr.io/tinkerbell/cluster-api-provider-tinkerbell ghcr.io/tinkerbell/cluster-api-provider-tinkerbell
+  tools/tinkerbell/definitions.sh
 }
 
 build_dist() {
@@ -91,11 +100,7 @@ part 'system packages' install_system_tools
 part 'npm packages' install_packages
 part 'Go tools' build_tools
 part 'Cluster API' tools/cluster-api/components.sh
-part 'CAPV' tools/provider-components.sh vsphere vsphere/capv sigs.k8s.io/cluster-api-provider-vsphere \
-  gcr.io/k8s-staging-capi-vsphere/cluster-api-vsphere-controller registry.k8s.io/cluster-api-vsphere/cluster-api-vsphere-controller
-part 'CAPT' tools/provider-components.sh tinkerbell tinkerbell/capt github.com/tinkerbell/cluster-api-provider-tinkerbell \
-  ghcr.io/tinkerbell/cluster-api-provider-tinkerbell ghcr.io/tinkerbell/cluster-api-provider-tinkerbell
-part 'Tinkerbell' tools/tinkerbell/definitions.sh
+[ "${1:-}" != providers ] || part 'providers' make_providers
 part 'Ansible' tools/python-venv.sh ansible Ansible
 part 'BMC emulators' tools/python-venv.sh bmc 'BMC emulators'
 part 'dist' build_dist
