@@ -122,6 +122,13 @@ function isPaused({ spec, metadata }: KubernetesObject): boolean {
   return (spec as { paused?: boolean }).paused === true || hasMark(metadata);
 }
 
+/** What is paused on a management cluster for EKS Anywhere's controller and for Flux. @param kubeconfig its own */
+export async function pausedAt(kubeconfig: string): Promise<string[]> {
+  await using cluster = await openCluster(kubeconfig);
+  const clusters = (await clustersAt(cluster)).filter(isPaused).map(nameOfObject);
+  return [...clusters, ...(await pausedByOthers(cluster))];
+}
+
 /** EKS Anywhere's documents, and Flux's objects but for those whose name says that somebody else suspended them. */
 async function pausedByOthers(cluster: Cluster): Promise<string[]> {
   const kinds = ['Cluster', 'InMemoryDatacenterConfig', 'InMemoryMachineConfig'];

@@ -92,18 +92,19 @@ export interface CancelledRun {
   during: string | undefined;
 }
 
-/** Runs an operation's command, and cancels the operation at a moment, as `sealift cancel` does. */
+/** Runs an operation's command, and cancels the operation at a moment, as `sealift cancel` does, or right after its phase. */
 export async function runCancelled(
   operation: Pick<KilledOperation, 'home' | 'id' | 'args' | 'phases'>,
   moment: KillMoment,
 ): Promise<CancelledRun> {
   await using watcher = await watchOperation(operation.home, operation.id);
-  const due = killDue(watcher, operation.phases, [moment], []);
+  const left = [moment];
+  const due = killDue(watcher, operation.phases, left, []);
   const running = startSealift(operation.args, { home: operation.home });
   let ended = false;
   void running.done.then(() => (ended = true));
-  while (!ended && !(await due.asked()));
-  const during = ended ? undefined : due.during();
+  while (!ended && left.length > 0 && !(await due.asked()));
+  const during = ended ? undefined : left.length > 0 ? due.during() : 'its phase was over';
   if (!ended) await watcher.cancel();
   return { last: await running.done, during };
 }

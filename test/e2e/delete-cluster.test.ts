@@ -1,15 +1,16 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createPhases, deletePhases, upgradePhases, type ClusterPhase } from '../../contracts/clusters.ts';
 import { clusterObjects } from '../../core/clusters/delete.ts';
 import { keptClusters } from '../../core/clusters/read-kept-spec.ts';
 import { openCluster } from '../../core/kubernetes/cluster-access.ts';
+import { pausedAt } from '../chaos/cluster-invariants.ts';
+import { nameOf, runCancelled, typicalMsOf, type KillMoment } from '../chaos/cluster-kills.ts';
 import { bareRepository, type BareRepository } from '../helpers/git-servers.ts';
 import { parseOutput } from '../helpers/output-schema.ts';
-import { startSealift } from '../helpers/sealift.ts';
 import { drawFrom } from '../helpers/seeded.ts';
-import { keptInGit, managedBy, startClusterGround, type ClusterGround } from '../lab/cluster-ground.ts';
+import { keptInGit, managedBy, ofVersion, startClusterGround, type ClusterGround } from '../lab/cluster-ground.ts';
 import { whyNotLong } from '../lab/long.ts';
 import type { ManagementCluster } from '../lab/management-cluster.ts';
 
@@ -24,10 +25,13 @@ const cancelled = [
   { name: 'six', phase: 'InstallCAPI', afterMs: draw.between(0, 8000) },
   { name: 'seven', phase: 'CreateWorkloadCluster', afterMs: draw.between(0, 20_000) },
   { name: 'eight', phase: 'MoveManagementCluster', afterMs: draw.between(0, 6000) },
-];
+  { name: 'nine', phase: 'InstallComponents', afterMs: draw.between(0, 500) },
+  { name: 'ten', phase: 'InstallAddOns', afterMs: draw.between(0, 200) },
+  { name: 'eleven', phase: 'DeleteBootstrap', afterMs: draw.between(0, 1000) },
+] as const;
 
-/** Phases in which the new cluster may have an API server already. */
-const comesToMachines = new Set(['CreateWorkloadCluster', 'MoveManagementCluster']);
+/** Phases in which the new cluster has no API server yet. */
+const beforeMachines: readonly ClusterPhase[] = ['SetupAndValidate', 'CreateBootstrapCluster', 'InstallCAPI'];
 
 // at once: most of the time goes by in waiting for machines
 describe.skipIf(whyNotLong !== undefined).concurrent(`delete cluster ${whyNotLong ?? ''}`, () => {
@@ -50,24 +54,27 @@ describe.skipIf(whyNotLong !== undefined).concurrent(`delete cluster ${whyNotLon
     return parseOutput('clusters', stdout)['clusters'] as Record<string, unknown>[];
   };
 
-  /** Creates a cluster, and cancels that some time into a phase. */
-  async function cancelledIn(phase: string, id: string, afterMs: number, ...options: string[]): Promise<void> {
-    const creating = startSealift(['create', 'cluster', '--bundle', ground.bundle, ...options], { home: ground.home });
-    let ended = false;
-    void creating.done.then(() => (ended = true));
-    while (!ended && !creating.stderr().includes(`\n${phase}`)) await sleep(20);
-    await sleep(afterMs);
-    const cancelled = await ground.sealift('cancel', id);
-    expect(cancelled.stderr + cancelled.stdout).not.toContain('remedy');
-    const { code, stderr } = await creating.done;
-    expect(`${code} ${stderr}`).toMatch(/cancelled/i);
+  /** Begins an operation on a cluster, and cancels it some time into a phase. */
+  async function cancelledIn(
+    moment: KillMoment,
+    operation: { id: string; phases: readonly ClusterPhase[]; args: string[] },
+  ): Promise<void> {
+    const { last, during } = await runCancelled({ ...operation, home: ground.home }, moment);
+    const said = `${nameOf(moment)}: ${during ?? 'over before'}: ${last.code} ${last.stderr}`;
+    expect(said).not.toContain('remedy: start');
+    // one that was quicker is no worse to delete
+    expect(said).toMatch(/cancelled|: 0 /i);
   }
 
   /** Nothing of a cluster is on this machine any more. */
   async function expectForgotten(name: string): Promise<void> {
-    const folder = join(ground.home.state, 'clusters', name);
-    expect(await processesBelow(folder)).toEqual([]);
-    await expect(stat(folder)).rejects.toThrow('ENOENT');
+    const { state } = ground.home;
+    const managers = await readdir(join(state, 'workload-clusters')).catch(() => []);
+    const parents = ['clusters', ...managers.map((manager) => join('workload-clusters', manager))];
+    for (const folder of parents.map((parent) => join(state, parent, name))) {
+      expect(await processesBelow(folder)).toEqual([]);
+      await expect(stat(folder)).rejects.toThrow('ENOENT');
+    }
   }
 
   it('deletes a workload cluster by its name, out of git too, without a bundle', { timeout: 8 * minutes }, async () => {
@@ -112,7 +119,10 @@ describe.skipIf(whyNotLong !== undefined).concurrent(`delete cluster ${whyNotLon
     );
     const at = ['--kubeconfig', join(ground.home.state, 'clusters', 'two', 'self.kubeconfig')];
     const three = await ground.specification('three', [managedBy('two')]);
-    await cancelledIn('CreateWorkloadCluster', 'cluster/two/three', 3000, '-f', three, ...at);
+    await cancelledIn(
+      { phase: 'CreateWorkloadCluster', afterMs: 3000 },
+      { id: 'cluster/two/three', phases: createPhases.workload, args: [...create(three), ...at] },
+    );
     const needed = await ground.sealift('delete', 'cluster', 'two', '--bundle', ground.bundle, '--on-failure', 'fail');
     expect(needed.code).toBe(5);
     expect(needed.stdout).toContain('Cluster three');
@@ -128,15 +138,67 @@ describe.skipIf(whyNotLong !== undefined).concurrent(`delete cluster ${whyNotLon
     await expectForgotten('two');
   });
 
-  for (const { name, phase, afterMs } of cancelled) {
-    it(`deletes ${name}, whose create was cancelled in ${phase}`, { timeout: 12 * minutes }, async () => {
+  for (const { name, ...moment } of cancelled) {
+    it(`deletes ${name}, whose create was cancelled in ${moment.phase}`, { timeout: 12 * minutes }, async () => {
       const file = await ground.specification(name);
-      if (comesToMachines.has(phase)) await ground.lab.expectManagementCluster({ namespace, name });
-      await cancelledIn(phase, `cluster/${name}`, afterMs, '-f', file);
+      if (!beforeMachines.includes(moment.phase)) await ground.lab.expectManagementCluster({ namespace, name });
+      const { management: phases } = createPhases;
+      await cancelledIn(moment, { id: `cluster/${name}`, phases, args: create(file) });
       const { code, stdout } = await ground.sealift('delete', 'cluster', name, '--bundle', ground.bundle);
       expect(`${code} ${stdout}`).toMatch(/^0 /);
       await expectForgotten(name);
     });
+  }
+
+  it('deletes a workload cluster whose create was cancelled in any phase', { timeout: 12 * minutes }, async () => {
+    const { file, at, id } = await workload('twelve', '1.35');
+    for (const phase of createPhases.workload) {
+      const moment = { phase, afterMs: draw.between(0, typicalMsOf(phase)) };
+      await cancelledIn(moment, { id, phases: createPhases.workload, args: [...create(file), ...at] });
+      await expectDeleted('twelve', ...at);
+    }
+  });
+
+  it('deletes a workload cluster whose upgrade was cancelled in any phase', { timeout: 15 * minutes }, async () => {
+    const { file, at, id } = await workload('thirteen', '1.34');
+    const args = ['upgrade', 'cluster', '--bundle', ground.bundle, ...at];
+    for (const phase of upgradePhases.workload) {
+      expect(await ground.sealift(...create(file), ...at)).toMatchObject({ code: 0 });
+      const newer = await ground.specification('thirteen', [managedBy('mgmt'), ofVersion('1.35')]);
+      const moment = { phase, afterMs: draw.between(0, typicalMsOf(phase)) };
+      await cancelledIn(moment, { id, phases: upgradePhases.workload, args: [...args, '-f', newer] });
+      expect((await pausedAt(management.kubeconfig)).filter((one) => one.includes('thirteen'))).toEqual([]);
+      await expectDeleted('thirteen', ...at);
+      await workload('thirteen', '1.34');
+    }
+  });
+
+  it('deletes a workload cluster whose delete was cancelled in any phase', { timeout: 12 * minutes }, async () => {
+    const { file, at, id } = await workload('fourteen', '1.35');
+    for (const phase of deletePhases.workload) {
+      expect(await ground.sealift(...create(file), ...at)).toMatchObject({ code: 0 });
+      const moment = { phase, afterMs: draw.between(0, typicalMsOf(phase)) };
+      const args = ['delete', 'cluster', 'fourteen', ...at];
+      await cancelledIn(moment, { id, phases: deletePhases.workload, args });
+      await expectDeleted('fourteen', ...at);
+    }
+  });
+
+  const create = (file: string): string[] => ['create', 'cluster', '-f', file, '--bundle', ground.bundle];
+
+  /** A workload cluster of `mgmt` in a specification, not made yet. */
+  async function workload(name: string, minor: string): Promise<{ file: string; at: string[]; id: string }> {
+    const file = await ground.specification(name, [managedBy('mgmt'), ofVersion(minor)]);
+    return { file, at: ['--kubeconfig', management.kubeconfig], id: `cluster/mgmt/${name}` };
+  }
+
+  async function expectDeleted(name: string, ...at: string[]): Promise<void> {
+    const { code, stdout } = await ground.sealift('delete', 'cluster', name, ...at);
+    expect(`${code} ${stdout}`).toMatch(/^0 /);
+    await using cluster = await openCluster(management.kubeconfig);
+    expect(await clusterObjects(name, cluster)).toEqual([]);
+    expect((await keptClusters(cluster)).map(({ metadata }) => metadata.name)).not.toContain(name);
+    await expectForgotten(name);
   }
 });
 
