@@ -109,15 +109,9 @@ describe.skipIf(whyNotLong !== undefined)(`no secret of a cluster ${whyNotLong ?
     const archives = [archive, report.archive];
     expect((await command(['upgrade', 'cluster', '-f', await specification('1.35'), ...at])).code, written).toBe(0);
 
-    const { client: key } = await keysOf(
-      join(ground.home.state, 'workload-clusters', 'mgmt', 'one', 'self.kubeconfig'),
-    );
-    const all = {
-      ...secrets,
-      ...ofCluster,
-      clientKey: key,
-      managementKey: (await keysOf(management.kubeconfig)).client,
-    };
+    const own = join(ground.home.state, 'workload-clusters', 'mgmt', 'one', 'self.kubeconfig');
+    const keys = { clientKey: await keyIn(own), managementKey: await keyIn(management.kubeconfig) };
+    const all = { ...secrets, ...ofCluster, ...keys };
     for (const path of archives) {
       expect(findLeaks(gunzipSync(await readFile(path)), all, [user]), path).toEqual([]);
     }
@@ -145,8 +139,9 @@ describe.skipIf(whyNotLong !== undefined)(`no secret of a cluster ${whyNotLong ?
   });
 });
 
-async function keysOf(kubeconfig: string): Promise<{ client: string }> {
-  const [, client = ''] = /client-key-data: *"?([A-Za-z0-9+/=]+)/.exec(await readFile(kubeconfig, 'utf8')) ?? [];
-  if (client === '') throw new Error(`${kubeconfig} has no key`);
-  return { client };
+/** The private key of its user, as it stands there. */
+async function keyIn(kubeconfig: string): Promise<string> {
+  const [, key] = /client-key-data"?: *"?([A-Za-z0-9+/=]+)/.exec(await readFile(kubeconfig, 'utf8')) ?? [];
+  if (key === undefined) throw new Error(`${kubeconfig} has no key`);
+  return key;
 }
