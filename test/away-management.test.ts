@@ -12,7 +12,7 @@ import { temporaryFolder } from './helpers/paths.ts';
 const why = await kubeApiserverUnavailable();
 if (why !== undefined) console.warn(`no step meets a management cluster that is away: ${why}`);
 
-// test/e2e/away-management.test.ts has whole operations
+// test/clusters/away-management.test.ts has whole operations
 describe.skipIf(why !== undefined)('a step whose management cluster is away', () => {
   it('fails with its name and what to do, and succeeds when it is tried again after that is back', async () => {
     await using folder = await temporaryFolder('away');

@@ -6,13 +6,15 @@ import { bareRepository } from '../helpers/git-servers.ts';
 import { parseOutput } from '../helpers/output-schema.ts';
 import { runSealift, type SealiftResult } from '../helpers/sealift.ts';
 import { keptInGit, managedBy, startClusterGround, type ClusterGround } from '../lab/cluster-ground.ts';
-import { whyNotLong } from '../lab/long.ts';
+import { labUnavailable } from '../lab/lab.ts';
 import type { ManagementCluster } from '../lab/management-cluster.ts';
 
 const namespace = 'eksa-system';
 const minutes = 60_000;
 
-describe.skipIf(whyNotLong !== undefined)(`create cluster ${whyNotLong ?? ''}`, () => {
+const unavailable = await labUnavailable();
+
+describe.skipIf(unavailable !== undefined)(`create cluster ${unavailable ?? ''}`, () => {
   let ground: ClusterGround;
   let management: ManagementCluster;
 
