@@ -14,7 +14,7 @@ import {
 import {
   daemonLives,
   daemonServes,
-  lacksPort,
+  onFreePorts,
   startDaemon,
   stopDaemon,
   type Daemon,
@@ -44,8 +44,6 @@ export interface ControlPlane {
 
 const programs = ['etcd', 'kube-apiserver', 'kube-controller-manager'] as const;
 type Program = (typeof programs)[number];
-
-const MAX_PORT_TRIES = 3;
 
 /**
  * Makes a control plane, or finds the one that is there: what lives is kept, what has ended is started again on its ports
@@ -99,16 +97,9 @@ async function ensureProgram(program: Program, options: ControlPlaneOptions): Pr
   const command = await findBinary(program);
   const ports = (await readPorts(folder))!;
   if (await daemonServes(await startOf(daemon, command, options, ports))) return;
-  for (let attempt = 1; ; attempt += 1) {
-    const start = await startOf(daemon, command, options, await portsFor(program, folder));
-    try {
-      await startDaemon(start);
-      return;
-    } catch (error) {
-      // somebody else listened there between the choice and the start
-      if (attempt === MAX_PORT_TRIES || !(await lacksPort(daemon))) throw error;
-    }
-  }
+  await onFreePorts(daemon, async () =>
+    startDaemon(await startOf(daemon, command, options, await portsFor(program, folder))),
+  );
 }
 
 async function startOf(

@@ -1,8 +1,10 @@
 import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { daemonLives, logPath, startDaemon, stopDaemon, type DaemonStart } from './daemon.ts';
+import { acceptsConnections, freePort } from '../server/free-port.ts';
+import { daemonLives, logPath, onFreePorts, startDaemon, stopDaemon, type DaemonStart } from './daemon.ts';
 
 let folder: string;
 
@@ -48,5 +50,30 @@ describe('a program in the background', () => {
     const daemon = await script('taken', 'echo start\necho "error: bind: address already in use"\nexit 1\n');
     await expect(startDaemon(daemon)).rejects.toThrow('address already in use');
     expect(await starts(daemon)).toBe(1);
+  });
+
+  it('is started on another port when somebody was quicker on the first', async () => {
+    const intruder = createServer();
+    await new Promise<void>((resolve) => intruder.listen(0, '127.0.0.1', resolve));
+    const { port: taken } = intruder.address() as AddressInfo;
+    const ports = [taken, taken, await freePort()];
+    const daemon = { name: 'third', folder };
+    const tried: number[] = [];
+    const attempt = async (): Promise<number> => {
+      const port = ports[tried.length]!;
+      tried.push(port);
+      const fail = `(error) => { console.log('error: ' + error.message); process.exit(1); }`;
+      const listen = `require('net').createServer().on('error', ${fail}).listen(${port}, '127.0.0.1')`;
+      const ready = (): Promise<boolean> => acceptsConnections(port).then((there) => there && port !== taken);
+      await startDaemon({ ...daemon, command: process.execPath, args: ['-e', listen], env: {}, ready });
+      return port;
+    };
+    try {
+      expect(await onFreePorts(daemon, attempt)).toBe(ports[2]);
+      expect(tried).toEqual(ports);
+    } finally {
+      await stopDaemon(daemon);
+      intruder.close();
+    }
   });
 });

@@ -13,6 +13,7 @@ const DEFAULT_READY_MS = 120_000;
 const MAX_RESTARTS = 2;
 const RESTART_PAUSE_MS = 1_000;
 const PORT_TAKEN = /address already in use/i;
+const MAX_PORT_TRIES = 3;
 
 /** A program in the background that outlives who started it. */
 export interface Daemon {
@@ -174,9 +175,18 @@ async function openLog(daemon: Daemon): ReturnType<typeof open> {
   }
 }
 
-/** Whether a program last ended because another one has its port. */
-export async function lacksPort(daemon: Daemon): Promise<boolean> {
-  return PORT_TAKEN.test(await lastLogLine(daemon));
+/**
+ * Does what starts a program on ports that were free a moment ago, and again when somebody else was quicker: the attempt is to
+ * look for free ones anew.
+ */
+export async function onFreePorts<T>(daemon: Daemon, attempt: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (tries === MAX_PORT_TRIES || !PORT_TAKEN.test(await lastLogLine(daemon))) throw error;
+    }
+  }
 }
 
 /** The last line a program wrote; what a Go program that panics says comes before its stack. */

@@ -16,6 +16,7 @@ import {
   daemonPid,
   daemonServes,
   logPath,
+  onFreePorts,
   startDaemon,
   stopDaemon,
   type Daemon,
@@ -128,9 +129,17 @@ function daemonOf({ namespace, name }: ProviderDeployment, folder: string): Daem
   return { name: `${namespace}.${name}`, folder };
 }
 
-async function ensureProvider(deployment: ProviderDeployment, context: Context): Promise<ProviderProcess> {
-  const program = programOf(deployment, context.programs);
+function ensureProvider(deployment: ProviderDeployment, context: Context): Promise<ProviderProcess> {
   const daemon = daemonOf(deployment, context.folder);
+  return onFreePorts(daemon, () => startProvider(deployment, daemon, context));
+}
+
+async function startProvider(
+  deployment: ProviderDeployment,
+  daemon: Daemon,
+  context: Context,
+): Promise<ProviderProcess> {
+  const program = programOf(deployment, context.programs);
   const state = await ensureState(daemon, program);
   await writeToken(deployment, daemon, context);
   await redirectWebhooks(deployment, state, context.cluster);

@@ -6,16 +6,24 @@ import { createServer, connect } from 'node:net';
  * can have its port again. Out of the lent ones, it could be held meanwhile by any connection, even by one of those who still
  * try to reach the server.
  */
-const FIRST_PORT = 11_000;
-const PAST_LAST_PORT = 20_000;
+const FIRST_PORT = 10_000;
+const PAST_LAST_PORT = 24_000;
 const MAX_TRIES = 100;
 
-/** A port on 127.0.0.1 that nothing listens on: the preferred one if it is free, else any that lasts for a restart. */
+/** Those that this process has handed out: it may be a while until somebody listens there. */
+const given = new Set<number>();
+
+/**
+ * A port on 127.0.0.1 that nothing listens on: the preferred one if it is free, else any that lasts for a restart. Another
+ * process may still be quicker, so who starts a server there has to be ready to ask again.
+ */
 export async function freePort(preferred?: number): Promise<number> {
   if (preferred !== undefined && (await isFree(preferred))) return preferred;
   for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
     const port = randomInt(FIRST_PORT, PAST_LAST_PORT);
-    if (await isFree(port)) return port;
+    if (given.has(port) || !(await isFree(port))) continue;
+    given.add(port);
+    return port;
   }
   throw new Error(`no free port on 127.0.0.1 between ${FIRST_PORT} and ${PAST_LAST_PORT}`);
 }

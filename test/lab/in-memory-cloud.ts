@@ -16,8 +16,8 @@ export interface InMemoryCloud {
 
 const CLUSTERS = 40;
 /** Beside those of core/server/free-port.ts, for the same reason below the ports that Linux lends. */
-const FIRST_PORT = 20_000;
-const BLOCKS = 250;
+const FIRST_PORT = 24_000;
+const BLOCKS = 200;
 
 export async function startInMemoryCloud(folder: string): Promise<InMemoryCloud> {
   const socket = join(folder, 'cloud.sock');
