@@ -9,6 +9,7 @@ import { pausedAt } from '../chaos/cluster-invariants.ts';
 import { nameOf, runCancelled, typicalMsOf, type KillMoment } from '../chaos/cluster-kills.ts';
 import { bareRepository, type BareRepository } from '../helpers/git-servers.ts';
 import { parseOutput } from '../helpers/output-schema.ts';
+import { runSealift } from '../helpers/sealift.ts';
 import { drawFrom } from '../helpers/seeded.ts';
 import { keptInGit, managedBy, ofVersion, startClusterGround, type ClusterGround } from '../lab/cluster-ground.ts';
 import { whyNotLong } from '../lab/long.ts';
@@ -119,10 +120,13 @@ describe.skipIf(whyNotLong !== undefined).concurrent(`delete cluster ${whyNotLon
     );
     const at = ['--kubeconfig', join(ground.home.state, 'clusters', 'two', 'self.kubeconfig')];
     const three = await ground.specification('three', [managedBy('two')]);
-    await cancelledIn(
-      { phase: 'CreateWorkloadCluster', afterMs: 3000 },
-      { id: 'cluster/two/three', phases: createPhases.workload, args: [...create(three), ...at] },
-    );
+    const begun = async (): Promise<boolean> => {
+      await using two = await openCluster(at[1]!);
+      return (await clusterObjects('three', two)).length > 0;
+    };
+    const { home } = ground;
+    expect((await runSealift([...create(three), ...at], { home, kill: { when: begun } })).killed).toBe(true);
+    expect(await ground.sealift('cancel', 'cluster/two/three')).toMatchObject({ code: 0 });
     const needed = await ground.sealift('delete', 'cluster', 'two', '--bundle', ground.bundle, '--on-failure', 'fail');
     expect(needed.code).toBe(5);
     expect(needed.stdout).toContain('Cluster three');
