@@ -11,15 +11,7 @@ import {
   etcdArguments,
   type ControlPlanePorts,
 } from './control-plane-programs.ts';
-import {
-  daemonLives,
-  daemonServes,
-  onFreePorts,
-  startDaemon,
-  stopDaemon,
-  type Daemon,
-  type DaemonStart,
-} from './daemon.ts';
+import { daemonLives, daemonServes, onFreePorts, startDaemon, stopDaemon, type Daemon } from './daemon.ts';
 import { withFolderLock } from './folder-lock.ts';
 import { writeKubeconfig } from './kubeconfig-file.ts';
 
@@ -94,39 +86,52 @@ export async function stopControlPlane(folder: string, { remove = false } = {}):
 async function ensureProgram(program: Program, options: ControlPlaneOptions): Promise<void> {
   const { folder, findBinary } = options;
   const daemon: Daemon = { name: program, folder };
+  if (await daemonServes({ ...daemon, ready: readinessOf(program, options, (await readPorts(folder))!) })) return;
+  // one that lives and does not answer would keep the ports
+  await stopDaemon(daemon);
   const command = await findBinary(program);
-  const ports = (await readPorts(folder))!;
-  if (await daemonServes(await startOf(daemon, command, options, ports))) return;
-  await onFreePorts(daemon, async () =>
-    startDaemon(await startOf(daemon, command, options, await portsFor(program, folder))),
-  );
+  await onFreePorts(daemon, async () => {
+    const ports = await portsFor(program, folder);
+    await startDaemon({
+      ...daemon,
+      command,
+      args: await argumentsOf(program, options, ports),
+      env: { PATH: process.env['PATH'] ?? '', HOME: folder },
+      ready: readinessOf(program, options, ports),
+    });
+  });
 }
 
-async function startOf(
-  daemon: Daemon,
-  command: string,
-  options: ControlPlaneOptions,
+async function argumentsOf(
+  program: Program,
+  { folder, durable = true }: ControlPlaneOptions,
   ports: ControlPlanePorts,
-): Promise<DaemonStart> {
-  const { folder, durable = true } = options;
+): Promise<string[]> {
   const layout = { folder, ports, durable };
-  const env = { PATH: process.env['PATH'] ?? '', HOME: folder };
-  switch (daemon.name as Program) {
+  switch (program) {
     case 'etcd':
-      return { ...daemon, command, env, args: etcdArguments(layout), ready: () => acceptsConnections(ports.etcd) };
-    case 'kube-apiserver': {
+      return etcdArguments(layout);
+    case 'kube-apiserver':
       await writeKubeconfigs(folder, ports);
-      const ready = async (): Promise<boolean> => {
+      return apiServerArguments(layout);
+    case 'kube-controller-manager':
+      return controllerManagerArguments(layout, kubeconfigPath(folder, 'controller-manager'));
+  }
+}
+
+function readinessOf(program: Program, options: ControlPlaneOptions, ports: ControlPlanePorts): () => Promise<boolean> {
+  const { folder } = options;
+  switch (program) {
+    case 'etcd':
+      return () => acceptsConnections(ports.etcd);
+    case 'kube-apiserver':
+      return async () => {
         // without it this would wait for ever, and it may end at any time
-        await ensureProgram('etcd', options);
+        if (!(await daemonLives({ name: 'etcd', folder }))) await ensureProgram('etcd', options);
         return answersReady(folder, ports);
       };
-      return { ...daemon, command, env, args: apiServerArguments(layout), ready };
-    }
-    case 'kube-controller-manager': {
-      const args = controllerManagerArguments(layout, kubeconfigPath(folder, 'controller-manager'));
-      return { ...daemon, command, env, args, ready: () => acceptsConnections(ports.controllerManager) };
-    }
+    case 'kube-controller-manager':
+      return () => acceptsConnections(ports.controllerManager);
   }
 }
 

@@ -22,14 +22,18 @@ export interface Daemon {
   folder: string;
 }
 
-export interface DaemonStart extends Daemon {
+/** How to see that it does its work. */
+export interface RunningDaemon extends Daemon {
+  /** asked until it says true; a rejection is "not yet" */
+  ready(): Promise<boolean>;
+  readyTimeoutMs?: number;
+}
+
+export interface DaemonStart extends RunningDaemon {
   command: string;
   args: readonly string[];
   /** the whole environment */
   env: Record<string, string>;
-  /** asked until it says true; a rejection is "not yet" */
-  ready(): Promise<boolean>;
-  readyTimeoutMs?: number;
 }
 
 /**
@@ -89,33 +93,38 @@ async function launchDaemon(start: DaemonStart): Promise<void> {
 async function untilDaemonReady(start: DaemonStart): Promise<void> {
   const { readyTimeoutMs = DEFAULT_READY_MS } = start;
   const deadline = Date.now() + readyTimeoutMs;
-  let restarts = 0;
-  while (!(await start.ready().catch(() => false))) {
-    if (!(await daemonLives(start))) {
-      const said = await lastLogLine(start);
-      if (restarts === MAX_RESTARTS || PORT_TAKEN.test(said)) throw daemonFailure(start, `it ended at once: ${said}`);
-      restarts += 1;
-      await sleep(RESTART_PAUSE_MS);
-      await launchDaemon(start);
-    }
-    if (Date.now() > deadline) {
+  for (let restarts = 0; ; restarts += 1) {
+    const outcome = await settled(start, deadline);
+    if (outcome === 'ready') return;
+    const said = await lastLogLine(start);
+    if (outcome === 'late') {
       await stopDaemon(start);
-      throw daemonFailure(start, `it was not ready within ${readyTimeoutMs / 1000} s: ${await lastLogLine(start)}`);
+      throw daemonFailure(start, `it was not ready within ${readyTimeoutMs / 1000} s: ${said}`);
     }
+    if (restarts === MAX_RESTARTS || PORT_TAKEN.test(said)) throw daemonFailure(start, `it ended at once: ${said}`);
+    await sleep(RESTART_PAUSE_MS);
+    await launchDaemon(start);
+  }
+}
+
+/** What becomes of a program that was launched. @param deadline as Date.now() */
+async function settled(running: RunningDaemon, deadline: number): Promise<'ready' | 'ended' | 'late'> {
+  while (!(await running.ready().catch(() => false))) {
+    if (!(await daemonLives(running))) return 'ended';
+    if (Date.now() > deadline) return 'late';
     await sleep(POLL_MS);
   }
+  return 'ready';
 }
 
 /**
  * Whether a program that was started before lives and is ready, or becomes it. One that was killed just now may be found still
  * ending: that it lives says little.
  */
-export async function daemonServes(start: DaemonStart): Promise<boolean> {
-  if (!(await daemonLives(start))) return false;
-  return untilDaemonReady(start).then(
-    () => true,
-    () => false,
-  );
+export async function daemonServes(running: RunningDaemon): Promise<boolean> {
+  if (!(await daemonLives(running))) return false;
+  const { readyTimeoutMs = DEFAULT_READY_MS } = running;
+  return (await settled(running, Date.now() + readyTimeoutMs)) === 'ready';
 }
 
 /** SIGTERM, then SIGKILL. @returns whether it lived @throws SealiftError ToolFailed when it does not end */

@@ -7,6 +7,7 @@ import type { Cluster } from '../kubernetes/cluster.ts';
 import { noneIfUnknown } from '../kubernetes/unknown-kind.ts';
 import { specApiVersion, specGroup } from './spec/common-schema.ts';
 import { isProblem } from './spec/findings.ts';
+import { byVersion } from './spec/syntax.ts';
 
 /**
  * How specifications are kept on a management cluster: kinds, fields, rules, annotations. Raised when an older Sealift would
@@ -119,8 +120,4 @@ export function newerThanThis(kept: KeptLayout): Pick<Finding, 'message' | 'reme
     message: `specifications are kept there in ${found}, and this Sealift (${version}) knows those up to ${LAYOUT}`,
     remedy: 'use the Sealift that keeps them, or a newer one',
   };
-}
-
-function byVersion(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
 }

@@ -6,6 +6,7 @@ import { SealiftError } from '../errors.ts';
 import { readFromBundle } from '../node-config/read-from-bundle.ts';
 import { chartArchives } from '../trees/bundle-files.ts';
 import { releaseImages, type ReleaseImage } from './release-images.ts';
+import { byVersion } from './spec/syntax.ts';
 import { parseYamlDocuments, readShape, type YamlDocument } from '../sources/yaml-documents.ts';
 
 const EKS_ANYWHERE_BUNDLES = 'sealift/eks-anywhere/bundles:';
@@ -133,9 +134,7 @@ export async function readRelease(
 /** The Kubernetes minor versions that a bundle can make clusters of, the oldest first. @throws SealiftError InvalidInput */
 export async function minorVersions(bundle: ReadableBundle): Promise<string[]> {
   const all = await versionsBundles(bundle);
-  return [...new Set(all.map(({ kubeVersion }) => kubeVersion))].sort((a, b) =>
-    a.localeCompare(b, 'en', { numeric: true }),
-  );
+  return [...new Set(all.map(({ kubeVersion }) => kubeVersion))].sort(byVersion);
 }
 
 async function versionsBundle(bundle: ReadableBundle, minor: string): Promise<VersionsBundle> {

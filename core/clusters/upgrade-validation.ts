@@ -16,10 +16,10 @@ import type { ClusterRelease } from './release.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
 import { compareSpecs } from './spec/compare-specs.ts';
 import { readClusterSpec, withPositions } from './spec/read-spec.ts';
-import { minorOf, minorsBetween } from './spec/syntax.ts';
+import { byVersion, minorOf, minorsBetween } from './spec/syntax.ts';
 import { problem } from './spec/findings.ts';
 import { managementFindings, refuseProblems } from './validate.ts';
-import { noneIfUnknown } from '../kubernetes/unknown-kind.ts';
+import { undefinedIfUnknown } from '../kubernetes/unknown-kind.ts';
 
 export interface UpgradeRequest extends ReleaseQuestion {
   role: ClusterRole;
@@ -178,7 +178,7 @@ async function pauseFindings({ name }: ClusterSpec, { owner, isMoving }: Upgrade
   const metadata = { name, namespace: CLUSTER_NAMESPACE };
   const cluster = await owner
     .get({ apiVersion: capiVersions.cluster, kind: 'Cluster', metadata })
-    .catch((error: unknown) => noneIfUnknown(error)[0]);
+    .catch(undefinedIfUnknown);
   if ((cluster?.['spec'] as { paused?: boolean } | undefined)?.paused !== true) return [];
   return [
     problem('management.paused', `Cluster ${CLUSTER_NAMESPACE}/${name}`, {
@@ -190,8 +190,4 @@ async function pauseFindings({ name }: ClusterSpec, { owner, isMoving }: Upgrade
 
 function idOf({ id, subject, message }: Finding): string {
   return [id, subject, message].join('\n');
-}
-
-function byVersion(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
 }

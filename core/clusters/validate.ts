@@ -3,6 +3,7 @@ import type { ClusterRole, ClusterSpec } from '../../contracts/cluster-spec.ts';
 import type { Finding } from '../../contracts/clusters.ts';
 import type { ErrorType } from '../../contracts/errors.ts';
 import type { ClusterOperation, ProviderPlugin } from '../../contracts/provider-plugin.ts';
+import { providerVersions } from '../cluster-api/clusterctl.ts';
 import { SealiftError } from '../errors.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { readLocal } from '../sources/read-local.ts';
@@ -13,7 +14,6 @@ import { checkRelease, type ReleaseQuestion } from './check-release.ts';
 import type { ClusterRelease } from './release.ts';
 import { isProblem, problem } from './spec/findings.ts';
 import { readClusterSpec } from './spec/read-spec.ts';
-import { noneIfUnknown } from '../kubernetes/unknown-kind.ts';
 
 export interface ValidationRequest extends ReleaseQuestion {
   operation: ClusterOperation;
@@ -88,9 +88,7 @@ export async function managementFindings(
   { operation, management, known }: Pick<ValidationRequest, 'operation' | 'management' | 'known'>,
 ): Promise<Finding[]> {
   if (management === undefined) return [];
-  const inventory = { apiVersion: 'clusterctl.cluster.x-k8s.io/v1alpha3', kind: 'Provider' };
-  const providers = await management.list(inventory).catch(noneIfUnknown);
-  if (providers.length === 0) {
+  if ((await providerVersions(management)).size === 0) {
     // a management cluster that is being made has none yet
     if (spec.role === 'management' && operation === 'create') return [];
     return [

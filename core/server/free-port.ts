@@ -10,8 +10,9 @@ const FIRST_PORT = 10_000;
 const PAST_LAST_PORT = 24_000;
 const MAX_TRIES = 100;
 
-/** Those that this process has handed out: it may be a while until somebody listens there. */
+/** Those that this process has handed out lately: it may be a while until somebody listens there. */
 const given = new Set<number>();
+const MAX_GIVEN = 1_000;
 
 /**
  * A port on 127.0.0.1 that nothing listens on: the preferred one if it is free, else any that lasts for a restart. Another
@@ -22,6 +23,7 @@ export async function freePort(preferred?: number): Promise<number> {
   for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
     const port = randomInt(FIRST_PORT, PAST_LAST_PORT);
     if (given.has(port) || !(await isFree(port))) continue;
+    if (given.size === MAX_GIVEN) given.clear();
     given.add(port);
     return port;
   }

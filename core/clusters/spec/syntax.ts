@@ -1,5 +1,10 @@
 import { isIP } from 'node:net';
 
+/** For `sort`: `1.9` before `1.10`, `v1.34.6` before `v1.35.4`. */
+export function byVersion(a: string, b: string): number {
+  return a.localeCompare(b, 'en', { numeric: true });
+}
+
 /** RFC 1123: lower case letters, digits and hyphens, at most 63, as Kubernetes has it. */
 export function isDnsLabel(text: string): boolean {
   return text.length <= 63 && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(text);
