@@ -4,7 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { acceptsConnections, freePort } from '../server/free-port.ts';
-import { daemonLives, logPath, onFreePorts, startDaemon, stopDaemon, type DaemonStart } from './daemon.ts';
+import {
+  daemonLives,
+  daemonPid,
+  daemonServes,
+  logPath,
+  onFreePorts,
+  startDaemon,
+  stopDaemon,
+  type DaemonStart,
+} from './daemon.ts';
 
 let folder: string;
 
@@ -50,6 +59,21 @@ describe('a program in the background', () => {
     const daemon = await script('taken', 'echo start\necho "error: bind: address already in use"\nexit 1\n');
     await expect(startDaemon(daemon)).rejects.toThrow('address already in use');
     expect(await starts(daemon)).toBe(1);
+  });
+
+  it('does not serve from the moment on that it is killed, though its port may still answer', async () => {
+    const port = await freePort();
+    // memory takes time to give back
+    const listen = `globalThis.kept = Buffer.alloc(2e8, 1); require('net').createServer().listen(${port}, '127.0.0.1')`;
+    const ready = (): Promise<boolean> => acceptsConnections(port);
+    const daemon = { name: 'killed', folder, command: process.execPath, args: ['-e', listen], env: {}, ready };
+    for (let round = 0; round < 10; round += 1) {
+      await startDaemon(daemon);
+      expect(await daemonServes(daemon)).toBe(true);
+      process.kill((await daemonPid(daemon))!, 'SIGKILL');
+      expect(await daemonServes(daemon)).toBe(false);
+      await stopDaemon(daemon);
+    }
   });
 
   it('is started on another port when somebody was quicker on the first', async () => {

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SealiftError } from '../errors.ts';
 import { readFileIfPresent } from '../host/atomic-file.ts';
-import { isSameProcess } from '../host/process-start-time.ts';
+import { isEnding, isSameProcess } from '../host/process-start-time.ts';
 
 const POLL_MS = 50;
 const STOP_MS = 10_000;
@@ -119,12 +119,14 @@ async function settled(running: RunningDaemon, deadline: number): Promise<'ready
 
 /**
  * Whether a program that was started before lives and is ready, or becomes it. One that was killed just now may be found still
- * ending: that it lives says little.
+ * ending, and may even accept connections: it does not serve.
  */
 export async function daemonServes(running: RunningDaemon): Promise<boolean> {
   if (!(await daemonLives(running))) return false;
   const { readyTimeoutMs = DEFAULT_READY_MS } = running;
-  return (await settled(running, Date.now() + readyTimeoutMs)) === 'ready';
+  if ((await settled(running, Date.now() + readyTimeoutMs)) !== 'ready') return false;
+  const record = await readRecord(running);
+  return record !== undefined && !(await isEnding(record.pid));
 }
 
 /** SIGTERM, then SIGKILL. @returns whether it lived @throws SealiftError ToolFailed when it does not end */

@@ -22,6 +22,24 @@ export async function isSameProcess(pid: number, startTime: string): Promise<boo
   return (await processStartTime(pid)) === startTime;
 }
 
+const SIGKILL_PENDING = 1n << 8n;
+/** PF_EXITING of the kernel's sched.h */
+const EXITING = 0x4;
+
+/**
+ * Whether a process that was found alive is about to be gone: it was killed, or its first thread has ended. Until then its
+ * sockets accept connections. False where there is no `/proc` to ask.
+ */
+export async function isEnding(pid: number): Promise<boolean> {
+  // proc(5): a SIGKILL waits in each thread's own SigPnd until the thread is about to end; then `flags` (field 9) tell
+  const read = (file: string): Promise<string> => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '');
+  const status = await read('status');
+  const pending = /^SigPnd:\s*([0-9a-f]+)$/m.exec(status)?.[1];
+  if (pending !== undefined && (BigInt(`0x${pending}`) & SIGKILL_PENDING) !== 0n) return true;
+  const [state, ...fields] = statFields(await read('stat'));
+  return state === 'Z' || state === 'X' || (Number(fields[5] ?? 0) & EXITING) !== 0;
+}
+
 let boot: Promise<string | undefined> | undefined;
 
 /** Tells one boot of a Linux machine from another; undefined elsewhere. */
@@ -35,9 +53,7 @@ export function bootId(): Promise<string | undefined> {
 
 async function startTimeByProc(pid: number, bootId: string): Promise<string | undefined> {
   try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    // the command name in parentheses may hold spaces and parentheses: fields are counted from the last one
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const fields = statFields(await readFile(`/proc/${pid}/stat`, 'utf8'));
     // killed, the first thread is a zombie while others may still hold ports and files: proc(5), field 20 counts them
     if ((fields[0] === 'Z' && Number(fields[17]) <= 1) || fields[0] === 'X') return undefined;
     return fields[19] === undefined ? undefined : `${bootId}.${fields[19]}`;
@@ -45,6 +61,11 @@ async function startTimeByProc(pid: number, bootId: string): Promise<string | un
     if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ESRCH') return undefined;
     throw error;
   }
+}
+
+/** Those of `/proc/<pid>/stat` from the third on: the name before them may hold spaces and parentheses. */
+function statFields(stat: string): string[] {
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
 async function startTimeByPs(pid: number): Promise<string | undefined> {
