@@ -1,4 +1,5 @@
 import type { Digest } from './descriptor.ts';
+import type { Side } from './errors.ts';
 import type { OnFailure, RegistryOptions } from './run-options.ts';
 import type { ClusterRole, ClusterSpec, SpecPosition } from './cluster-spec.ts';
 
@@ -16,6 +17,8 @@ export interface Finding {
   remedy: string;
   /** the field of the subject that it is about, e.g. `['spec', 'template']`: by it the position is found */
   path?: readonly (string | number)[];
+  /** where it is wrong; a file's when there is a position, else the cluster's */
+  side?: Side;
   /** for what is wrong in a file */
   position?: SpecPosition;
 }

@@ -181,16 +181,15 @@ describe.skipIf(unavailable !== undefined)(`the network of a cluster${unavailabl
 
 describe('who brings the network', () => {
   const release = { kubernetesVersion: 'v1.34.6' };
-  const context = {} as ProviderContext;
   const brought = { ...release, cilium: { chart: new Uint8Array(), agent: 'a:1', operator: 'b:1' } };
 
   it('is Sealift, when the specification asks for Cilium and the release has it', () => {
     const spec = changedSpec(() => undefined);
-    expect(bringsNetwork({ spec, provider, release: brought, context })).toBe(true);
-    expect(bringsNetwork({ spec, provider, release, context })).toBe(false);
+    expect(bringsNetwork({ spec, release: brought })).toBe(true);
+    expect(bringsNetwork({ spec, release })).toBe(false);
     const other = changedSpec(({ cluster }) => {
       cluster.spec.clusterNetwork.cniConfig = { kindnetd: {} };
     });
-    expect(bringsNetwork({ spec: other, provider, release: brought, context })).toBe(false);
+    expect(bringsNetwork({ spec: other, release: brought })).toBe(false);
   });
 });

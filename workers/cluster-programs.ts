@@ -3,15 +3,16 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import type { ClusterSpec } from '../contracts/cluster-spec.ts';
 import type { ClusterOperationInput } from '../contracts/clusters.ts';
 import type { Digest } from '../contracts/descriptor.ts';
 import type { ClusterDependencies } from '../activities/clusters/tools.ts';
 import type { FindInImages } from '../core/bootstrap/binaries.ts';
-import { extractProgram, type ProgramFound } from '../core/bootstrap/image-programs.ts';
-import { firstThatHas } from '../core/clusters/content.ts';
+import { extractProgram, type ProgramFound, type ProgramWanted } from '../core/bootstrap/image-programs.ts';
+import { firstThatHas, type ReleaseContent, type ReleaseContents } from '../core/clusters/content.ts';
 import { readRelease, type InfrastructureName } from '../core/clusters/release.ts';
-import { programOfRelease } from '../core/clusters/release-programs.ts';
-import type { ValidatedCluster } from '../core/clusters/workspace.ts';
+import { isTool, programOfRelease, toolOfBundle } from '../core/clusters/release-programs.ts';
+import { readClusterSpec } from '../core/clusters/spec/read-spec.ts';
 import { readFileIfPresent, writeFileAtomically } from '../core/host/atomic-file.ts';
 
 /** A program that was taken out of an image, as the cluster's folder remembers it. */
@@ -31,30 +32,45 @@ export interface ClusterProgramsOptions extends Pick<
 }
 
 /**
- * Finds the programs of bootstrap clusters in the images that operations make clusters of. What was found is remembered for as
- * long as the process lives, and in the cluster's folder: a bundle is opened once, and what was taken out of it is there
- * for the cluster's deletion too, which may be given none.
+ * Finds the programs of bootstrap clusters, and the tools that Sealift runs itself, in the images that operations make clusters
+ * of. What was found is remembered for as long as the process lives, and in the cluster's folder: a bundle is opened once,
+ * and what was taken out of it is there for the cluster's deletion too, which may be given none.
  */
 export function clusterPrograms(options: ClusterProgramsOptions): (input: ClusterOperationInput) => FindInImages {
   const known = new Map<string, Promise<ProgramFound>>();
   return (input) => async (program, image) => {
     const workspace = options.workspace(input);
-    const validated = await workspace.findValidated();
-    if (validated === undefined) return { why: 'the cluster was not validated yet' };
-    const key = JSON.stringify([contentOf(input, validated), minorOf(validated), program, image]);
+    const { spec, content } = (await workspace.findValidated()) ?? { spec: await writtenSpec(input, options) };
+    if (spec === undefined) return { why: 'the cluster was not validated yet' };
+    // any release's tools will do, and an upgrade looks for them before it is validated
+    const identity = isTool(program) ? undefined : content;
+    const minor = isTool(program) ? undefined : minorOf(spec);
+    const { bundle, registry } = input.content;
+    const key = JSON.stringify([bundle?.digest ?? identity ?? registry, minor, program, image]);
     const unique = `${workspace.path} ${key}`;
     const earlier = await known.get(unique)?.catch(() => undefined);
     if (earlier !== undefined && (!('path' in earlier) || (await isThere(earlier.path)))) return earlier;
     const file = join(workspace.path, 'programs', `${program}.json`);
-    const finding = findOnce({ input, validated, program, image, key, file }, options);
+    const finding = findOnce({ input, spec, identity, program, image, key, file }, options);
     known.set(unique, finding);
     return finding;
   };
 }
 
+/** Before it is validated. */
+async function writtenSpec(
+  { specFile }: ClusterOperationInput,
+  { providers }: ClusterProgramsOptions,
+): Promise<ClusterSpec | undefined> {
+  const text = specFile === '' ? undefined : await readFileIfPresent(specFile);
+  return text === undefined ? undefined : readClusterSpec(specFile, Buffer.from(text), providers).spec;
+}
+
 interface Asked {
   input: ClusterOperationInput;
-  validated: ValidatedCluster;
+  spec: ClusterSpec;
+  /** of the bundle that the cluster was validated with */
+  identity: Digest | undefined;
   program: string;
   image: string | undefined;
   key: string;
@@ -78,29 +94,41 @@ async function findOnce(asked: Asked, options: ClusterProgramsOptions): Promise<
   return found;
 }
 
-async function take(
-  { input, validated, program, image }: Asked,
-  { contents, providers, environment, folder }: ClusterProgramsOptions,
-): Promise<ProgramFound> {
-  const { spec, content: identity } = validated;
-  await using opened = await contents(input, { spec, ...(identity === undefined ? {} : { identity }) });
+async function take(asked: Asked, options: ClusterProgramsOptions): Promise<ProgramFound> {
+  const { input, spec, identity } = asked;
+  await using opened = await options.contents(input, { spec, ...(identity === undefined ? {} : { identity }) });
+  const { content, wanted } = await (isTool(asked.program) ? locateTool : locate)(opened, asked, options);
+  if ('why' in wanted) return wanted;
+  return await extractProgram(content, wanted, { folder: options.folder, signal: new AbortController().signal });
+}
+
+interface Located {
+  content: ReleaseContent;
+  wanted: ProgramWanted | { why: string };
+}
+
+async function locateTool({ all }: ReleaseContents, { program }: Asked): Promise<Located> {
+  const located = await Promise.all(
+    all.map(async (content) => ({ content, wanted: await toolOfBundle(content, program) })),
+  );
+  return located.find(({ wanted }) => 'root' in wanted) ?? located[0]!;
+}
+
+function locate(
+  { all }: ReleaseContents,
+  { spec, program, image }: Asked,
+  { providers, environment }: ClusterProgramsOptions,
+): Promise<Located> {
   const provider = providers.find(({ name }) => name === spec.provider)!;
   const infrastructure = provider.capi(spec, { env: environment }).name as InfrastructureName;
-  const { content, release } = await firstThatHas(opened.all, async (one) => ({
-    content: one,
-    release: await readRelease(one, minorOf(validated), infrastructure),
-  }));
   const mirror = spec.cluster.spec.registryMirrorConfiguration;
-  const wanted = programOfRelease(release.everyImage, { program, image }, mirror);
-  if ('why' in wanted) return wanted;
-  return await extractProgram(content, wanted, { folder, signal: new AbortController().signal });
+  return firstThatHas(all, async (content) => {
+    const { everyImage } = await readRelease(content, minorOf(spec), infrastructure);
+    return { content, wanted: programOfRelease(everyImage, { program, image }, mirror) };
+  });
 }
 
-function contentOf({ content }: ClusterOperationInput, validated: ValidatedCluster): unknown {
-  return content.bundle?.digest ?? validated.content ?? content.registry;
-}
-
-function minorOf({ spec }: ValidatedCluster): string {
+function minorOf(spec: ClusterSpec): string {
   return spec.cluster.spec.kubernetesVersion;
 }
 

@@ -33,7 +33,7 @@ export function deletionActivities(deps: ClusterDependencies, tools: ClusterTool
     /** Makes the bootstrap cluster the owner of a management cluster, which then is none any more. */
     handOver: ({ input }: Step) =>
       runActivity('hand over to bootstrap cluster', async (hooks) => {
-        const { provider, spec, context, workspace } = await tools.setting(input, hooks);
+        const { provider, spec, context } = await tools.setting(input, hooks);
         await using self = await tools.clusterAt(input, 'self');
         await using bootstrap = await tools.clusterAt(input, 'bootstrap');
         if ((await findOwner(input.name, bootstrap, self)) === 'bootstrap') return;
@@ -41,7 +41,7 @@ export function deletionActivities(deps: ClusterDependencies, tools: ClusterTool
         await resumeForDeletion(input.name, self);
         await provider.preMove(spec, self, context);
         const move = { source: self, target: bootstrap, from: 'self', to: 'bootstrap' } as const;
-        await moveClusters(await tools.moveRequest(workspace, move, hooks));
+        await moveClusters(await tools.moveRequest(input, move, hooks));
         await provider.postMove(spec, bootstrap, context);
       }),
     deleteMachines: ({ input, on }: StepOn) =>

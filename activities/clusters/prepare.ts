@@ -50,7 +50,7 @@ export function preparationActivities(deps: ClusterDependencies, tools: ClusterT
         const driver = on === 'bootstrap' ? deps.bootstrap(input, provider.capi(spec, context)) : undefined;
         const installation = {
           ...making,
-          clusterctl: await deps.findBinary('clusterctl'),
+          clusterctl: await deps.findTool(input)('clusterctl'),
           folder: workspace.clusterctl(on),
           replacesOlder,
           ...(driver === undefined ? {} : { driver }),

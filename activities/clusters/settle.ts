@@ -15,11 +15,11 @@ export async function moveManagement(
   tools: ClusterTools,
   hooks: WorkHooks,
 ): Promise<void> {
-  const { provider, spec, context, workspace } = await tools.setting(input, hooks);
+  const { provider, spec, context } = await tools.setting(input, hooks);
   await using source = await tools.clusterAt(input, from);
   await using target = await tools.clusterAt(input, to);
   await provider.preMove(spec, source, context);
-  await moveClusters(await tools.moveRequest(workspace, { source, target, from, to }, hooks));
+  await moveClusters(await tools.moveRequest(input, { source, target, from, to }, hooks));
   await provider.postMove(spec, target, context);
 }
 
@@ -40,7 +40,7 @@ export async function settleMoves(
   await using self = await tools.clusterAt(input, 'self');
   const there = { source: bootstrap, target: self, from: 'bootstrap', to: 'self' } as const;
   const back = { source: self, target: bootstrap, from: 'self', to: 'bootstrap' } as const;
-  for (const move of [there, back]) await settleMove(await tools.moveRequest(workspace, move, hooks));
+  for (const move of [there, back]) await settleMove(await tools.moveRequest(input, move, hooks));
 }
 
 /**

@@ -27,9 +27,9 @@ export interface ClusterDependencies {
   contents(input: ClusterOperationInput, asked: Pick<ContentOptions, 'spec' | 'identity'>): Promise<ReleaseContents>;
   /** folder of archives of diagnostics */
   diagnostics: string;
-  /** programs of this machine */
-  findBinary: FindBinary;
-  run: ProviderContext['run'];
+  /** where a tool for an operation is: in the images of what it makes clusters of, else on this machine */
+  findTool(input: ClusterOperationInput): FindBinary;
+  run(input: ClusterOperationInput): ProviderContext['run'];
   /** the only place that credentials come from */
   environment: Record<string, string | undefined>;
 }
@@ -61,7 +61,7 @@ export interface ClusterTools {
    * @throws SealiftError those of openCluster, and of starting programs
    */
   clusterAt(input: ClusterOperationInput, place: ClusterPlace): Promise<Cluster>;
-  moveRequest(workspace: ClusterWorkspace, move: Move, hooks: WorkHooks): Promise<MoveRequest>;
+  moveRequest(input: ClusterOperationInput, move: Move, hooks: WorkHooks): Promise<MoveRequest>;
   /** Ends the bootstrap cluster, if any, and forgets how it was reached. */
   removeBootstrap(input: ClusterOperationInput): Promise<void>;
 }
@@ -77,7 +77,7 @@ export function createClusterTools(deps: ClusterDependencies): ClusterTools {
   const contextOf: ClusterTools['contextOf'] = (input, hooks) => ({
     env: deps.environment,
     scratch: deps.workspace(input).scratch,
-    run: deps.run,
+    run: deps.run(input),
     ...(input.hardwareCsv === undefined ? {} : { hardwareCsv: input.hardwareCsv }),
     alive: aliveOf(hooks),
     warn: () => undefined,
@@ -105,9 +105,10 @@ export function createClusterTools(deps: ClusterDependencies): ClusterTools {
       await deps.workspace(input).dropKubeconfig('bootstrap');
       await deps.bootstrap(input, undefined).remove();
     },
-    async moveRequest(workspace, { source, target, from, to }, hooks) {
+    async moveRequest(input, { source, target, from, to }, hooks) {
+      const workspace = deps.workspace(input);
       const clusterctl = createClusterctl({
-        command: await deps.findBinary('clusterctl'),
+        command: await deps.findTool(input)('clusterctl'),
         config: clusterctlConfig(workspace.clusterctl('bootstrap')),
         home: workspace.scratch,
         signal: hooks.signal,

@@ -3,7 +3,7 @@ import { delimiter, join } from 'node:path';
 import { isErrorType, SealiftError } from '../errors.ts';
 
 /**
- * Where a program of the bootstrap cluster is, e.g. `kube-apiserver`.
+ * Where a program is, e.g. `kube-apiserver`.
  * @param image what the Deployment runs that it is to stand for
  * @throws SealiftError ToolMissing
  */
@@ -30,8 +30,12 @@ export function preferImages(findInImages: FindInImages, elsewhere: FindBinary):
   };
 }
 
-/** Looks in folders first, then on PATH. */
-export function findOnMachine(folders: readonly string[], env: NodeJS.ProcessEnv = process.env): FindBinary {
+/** Looks in folders first, then on PATH. @param otherwise what else there is to do about a program that is missing */
+export function findOnMachine(
+  folders: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+  otherwise = '',
+): FindBinary {
   return async (name) => {
     for (const folder of [...folders, ...(env['PATH'] ?? '').split(delimiter)]) {
       if (folder === '') continue;
@@ -40,10 +44,10 @@ export function findOnMachine(folders: readonly string[], env: NodeJS.ProcessEnv
     }
     throw new SealiftError('ToolMissing', {
       side: 'local',
-      operation: 'find program of bootstrap cluster',
+      operation: 'find program',
       subject: name,
       message: 'it is not on PATH of the machine where the worker runs',
-      remedy: `put ${name} on PATH, or give an existing cluster with --bootstrap-kubeconfig`,
+      remedy: `put ${name} on PATH there${otherwise}`,
     });
   };
 }

@@ -41,7 +41,11 @@ export interface NetworkInstallation {
  * Whether Sealift brings the network between pods: Cilium is asked for, the release has it (those of tests may not), and an
  * upgrade is not told to leave it to its operator (`skipUpgrade`).
  */
-export function bringsNetwork({ spec, previous, release }: NetworkInstallation): boolean {
+export function bringsNetwork({
+  spec,
+  previous,
+  release,
+}: Pick<NetworkInstallation, 'spec' | 'previous' | 'release'>): boolean {
   const config = ciliumConfig(spec);
   if (config === undefined || release.cilium === undefined) return false;
   return previous === undefined || config.skipUpgrade !== true;

@@ -27,6 +27,7 @@ const versionsBundleShape = z.looseObject({
   vSphere: component.extend({ kubeVip: image, manager: image.optional() }).optional(),
   tinkerbell: component.extend({ kubeVip: image }).optional(),
   cilium: z.looseObject({ cilium: image, operator: image, helmChart: image }).optional(),
+  eksa: z.looseObject({ cliTools: image.optional() }).optional(),
 });
 type VersionsBundle = z.infer<typeof versionsBundleShape>;
 
@@ -135,6 +136,16 @@ export async function readRelease(
 export async function minorVersions(bundle: ReadableBundle): Promise<string[]> {
   const all = await versionsBundles(bundle);
   return [...new Set(all.map(({ kubeVersion }) => kubeVersion))].sort(byVersion);
+}
+
+/**
+ * The image of a bundle's newest version that holds the programs of whoever runs clusters (clusterctl, helm, govc), as the
+ * release names it. @throws SealiftError InvalidInput
+ */
+export async function toolsImage(bundle: ReadableBundle): Promise<string | undefined> {
+  const all = await versionsBundles(bundle);
+  const newestFirst = all.sort((a, b) => byVersion(b.kubeVersion, a.kubeVersion));
+  return newestFirst.find(({ eksa }) => eksa?.cliTools !== undefined)?.eksa?.cliTools?.uri;
 }
 
 async function versionsBundle(bundle: ReadableBundle, minor: string): Promise<VersionsBundle> {

@@ -13,6 +13,8 @@ import { releasedProviders } from './install-capi.ts';
 import { bringsLayoutUp, isBeyondThis, layoutFindings } from './layout.ts';
 import { readKeptSpec } from './read-kept-spec.ts';
 import type { ClusterRelease } from './release.ts';
+import { bringsNetwork } from './cni.ts';
+import { toolFindings } from './tool-findings.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
 import { compareSpecs } from './spec/compare-specs.ts';
 import { readClusterSpec, withPositions } from './spec/read-spec.ts';
@@ -79,6 +81,12 @@ export async function validateUpgrade(request: UpgradeRequest): Promise<Validate
   if (release !== undefined) all.push(...locate(versionFindings(spec, versions, release)));
   all.push(...providerFindings(providerChanges));
   all.push(...(await pauseFindings(spec, request)));
+  if (release !== undefined) {
+    const isMoved = role === 'management' && (request.isMoving || provider.needsBootstrap('upgrade', spec));
+    const clusterApi = isMoved || providerChanges.length > 0 ? { clusterApi: release.core.version } : {};
+    const network = { spec, release, ...(previous === undefined ? {} : { previous }) };
+    all.push(...(await toolFindings({ ...clusterApi, helm: bringsNetwork(network) }, request)));
+  }
   const asked = { spec, operation: 'upgrade', skip, management: keeper } as const;
   all.push(...(await provider.preflight({ ...asked, ...(previous === undefined ? {} : { previous }) }, context)));
   refuseProblems(all);

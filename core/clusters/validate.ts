@@ -12,6 +12,8 @@ import { layoutFindings } from './layout.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
 import { checkRelease, type ReleaseQuestion } from './check-release.ts';
 import type { ClusterRelease } from './release.ts';
+import { bringsNetwork } from './cni.ts';
+import { toolFindings } from './tool-findings.ts';
 import { isProblem, problem } from './spec/findings.ts';
 import { readClusterSpec } from './spec/read-spec.ts';
 
@@ -53,6 +55,10 @@ export async function validateCluster(request: ValidationRequest): Promise<Valid
     all.push(...(await provider.preflight(asked, context)));
     all.push(...(await managementFindings(spec, request)));
     release = await checkRelease(spec, provider, request, all);
+    if (release !== undefined) {
+      const clusterApi = spec.role === 'management' ? { clusterApi: release.core.version } : {};
+      all.push(...(await toolFindings({ ...clusterApi, helm: bringsNetwork({ spec, release }) }, request)));
+    }
     if (management !== undefined) all.push(...(await layoutFindings(management, { operation, role: spec.role })));
   }
   refuseProblems(all);
@@ -69,10 +75,10 @@ export function refuseProblems(
   if (problems.length === 0) return;
   throw new ItemsFailed(
     problems.map((finding) => {
-      const { position, subject, message, remedy } = finding;
+      const { position, subject, message, remedy, side = 'cluster' } = finding;
       const said =
         position === undefined
-          ? ({ side: 'cluster', message } as const)
+          ? ({ side, message } as const)
           : ({ side: 'local', message: `${subject}: ${message}` } as const);
       return {
         item: itemOf(finding),

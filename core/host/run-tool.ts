@@ -56,12 +56,17 @@ export async function runTool(
 
 /**
  * How provider plugins run programs: those of the folders first, then those on PATH.
+ * @param locate says where a program is otherwise; its name when it does not know better
  * @returns a function that throws SealiftError ToolMissing, and what `runTool` does
  */
-export function toolRunner(folders: readonly string[], env: NodeJS.ProcessEnv): ProviderContext['run'] {
+export function toolRunner(
+  folders: readonly string[],
+  env: NodeJS.ProcessEnv,
+  locate = (command: string) => Promise.resolve(command),
+): ProviderContext['run'] {
   const path = [...folders, env['PATH'] ?? ''].join(delimiter);
   return async (command, args, options = {}) => {
-    const output = await runTool(command, args, {
+    const output = await runTool(await locate(command), args, {
       ...options,
       side: 'local',
       env: { ...options.env, PATH: path },

@@ -86,8 +86,8 @@ describe.skipIf(whyNotLong !== undefined)(`clusters out of a private registry al
     expect(code).toBe(5);
     const { problems } = JSON.parse(stdout) as { problems: { message: string; remedy: string }[] };
     const missing = problems.filter(({ message }) => message.includes('the registry mirror lacks'));
-    // the EKS Distro's four, kind's node, Cluster API's four
-    expect(missing.length).toBe(9);
+    // the EKS Distro's four, kind's node, Cluster API's four, the tools
+    expect(missing.length).toBe(10);
     for (const { remedy } of missing) expect(remedy).toContain('sealift import artifacts');
   });
 
@@ -111,7 +111,7 @@ describe.skipIf(whyNotLong !== undefined)(`clusters out of a private registry al
       const seen = await bootstrap.stop();
       inMirror(seen.images);
       expect(seen.images.filter(({ kind }) => kind === 'Deployment')).toHaveLength(4);
-      expect([...seen.programs].sort()).toEqual(['capi-core', 'etcd']);
+      expect([...seen.programs].sort()).toEqual(['capi-core', 'clusterctl', 'etcd']);
       const { kubeconfig } = parseOutput('create-cluster', JSON.stringify(created)) as { kubeconfig: string };
       const byAdmin = ['--kubeconfig', kubeconfig];
       const shop = await specification('shop', '1.34');

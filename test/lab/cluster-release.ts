@@ -26,7 +26,7 @@ const infrastructures: Record<LabInfrastructure, { field: string; images: object
 };
 
 export interface ClusterReleaseSettings extends WantedReleases {
-  /** with the images of Cluster API's controllers, some of which hold the real programs, as etcd's does then */
+  /** with the images of Cluster API's controllers and of tools, some of which hold the real programs, as etcd's does then */
   withPrograms?: boolean;
   /** with a small Cilium: for clusters whose API servers are real, since imitations take no server-side apply */
   withNetwork?: boolean;
@@ -58,6 +58,7 @@ export async function serveClusterRelease(wanted: ClusterReleaseSettings = {}): 
       ...Object.fromEntries(components),
       certManager,
       ...(wanted.withNetwork === true ? { cilium: ciliumBlock() } : {}),
+      ...(wanted.withPrograms === true ? { eksa: { cliTools: image('eks-anywhere-cli-tools', 'v0.26.0') } } : {}),
       eksD: {
         ...{ name, kubeVersion, channel: minor.replace('.', '-') },
         kindNode: image('kind-node', kubeVersion),

@@ -8,6 +8,7 @@ import { requireTool } from '../helpers/paths.ts';
 const programs: Record<string, { tool: string; path: string }> = {
   etcd: { tool: 'etcd', path: 'usr/local/bin/etcd' },
   'cluster-api-controller': { tool: 'capi-core', path: 'manager' },
+  'eks-anywhere-cli-tools': { tool: 'clusterctl', path: 'eks-a-tools/bin/clusterctl' },
 };
 
 /** Makes them. @returns what `serveRelease` asks: the image of a reference, undefined for any other */

@@ -29,6 +29,6 @@ export function isProblem(finding: Finding): boolean {
 }
 
 /** What would make an operation fail, found outside the documents. */
-export function problem(id: string, subject: string, said: Pick<Finding, 'message' | 'remedy'>): Finding {
+export function problem(id: string, subject: string, said: Pick<Finding, 'message' | 'remedy' | 'side'>): Finding {
   return { id, status: 'problem', subject, ...said };
 }
