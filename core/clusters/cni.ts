@@ -1,21 +1,12 @@
-import { createHash } from 'node:crypto';
-import { join } from 'node:path';
-import { stringify } from 'yaml';
 import type { ClusterSpec, KubernetesObject } from '../../contracts/cluster-spec.ts';
 import type { ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
-import { canonicalJson } from '../canonical-json.ts';
-import { writeFileAtomically } from '../host/atomic-file.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
-import { parseYamlDocuments } from '../sources/yaml-documents.ts';
+import { installChart } from './charts.ts';
 import { CLUSTER_NAMESPACE } from './render/names.ts';
-import { mirroredReference } from './render/mirror.ts';
 import { splitTag, type CiliumRelease, type ClusterRelease } from './release.ts';
 
 const NAMESPACE = 'kube-system';
 const AGENT = 'cilium';
-/** On the agent's DaemonSet, which is applied last: what all of it was made from. */
-export const NETWORK_ANNOTATION = 'sealift.dev/network-digest';
-const HELM_TIMEOUT_MS = 120_000;
 
 interface CiliumConfig {
   policyEnforcementMode?: string;
@@ -55,7 +46,7 @@ export function bringsNetwork({
  * Installs the release's Cilium on a cluster that answers, its images from the registry mirror: without it no node is ever
  * ready. May be repeated: what was installed from the same chart and values is left as it is.
  * @param workload the cluster itself
- * @throws SealiftError ToolMissing, ToolFailed (helm), InvalidInput when the chart makes no YAML; those of Cluster.applyAll
+ * @throws SealiftError those of installChart
  */
 export async function installNetwork(
   installation: NetworkInstallation,
@@ -66,23 +57,18 @@ export async function installNetwork(
   if (!bringsNetwork(installation)) return;
   const cilium = release.cilium!;
   const values = ciliumValues(spec, cilium);
-  const mirror = spec.cluster.spec.registryMirrorConfiguration;
-  const digest = digestOf({ chart: digestOf(cilium.chart), values, mirror, version: release.kubernetesVersion });
-  const there = await workload.get({
-    apiVersion: 'apps/v1',
-    kind: 'DaemonSet',
-    metadata: { name: AGENT, namespace: NAMESPACE },
-  });
-  if (there?.metadata.annotations?.[NETWORK_ANNOTATION] === digest) return;
-  context.alive('installing Cilium');
-  const rendered = await template(installation, { ...values, ...compatibility(there) });
-  const objects = [...rendered, ...openNamespaces(installation, values)].map((object) => withMirror(object, mirror));
-  const [agents, others] = [objects.filter(isAgent), objects.filter((object) => !isAgent(object))];
-  await workload.applyAll(others, { signal });
-  await workload.applyAll(
-    agents.map((agent) => annotated(agent, digest)),
-    { signal },
-  );
+  const chart = {
+    ...{ name: AGENT, namespace: NAMESPACE, archive: cilium.chart, values },
+    mark: { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: { name: AGENT, namespace: NAMESPACE } },
+  };
+  const how = {
+    mirror: spec.cluster.spec.registryMirrorConfiguration,
+    kubernetesVersion: release.kubernetesVersion,
+    context,
+    beside: openNamespaces(installation, values),
+    valuesFor: compatibility,
+  };
+  await installChart(chart, how, workload, signal);
 }
 
 function ciliumConfig({ cluster }: ClusterSpec): CiliumConfig | undefined {
@@ -151,24 +137,6 @@ function compatibility(there: KubernetesObject | undefined): { upgradeCompatibil
   return minor === undefined ? {} : { upgradeCompatibility: minor };
 }
 
-async function template({ release, context }: NetworkInstallation, values: object): Promise<KubernetesObject[]> {
-  const chart = join(context.scratch, 'cilium.tgz');
-  const settings = join(context.scratch, 'cilium-values.yaml');
-  await writeFileAtomically(chart, release.cilium!.chart);
-  await writeFileAtomically(settings, stringify(values));
-  const output = await context.run(
-    'helm',
-    [
-      ...['template', AGENT, chart, '--namespace', NAMESPACE, '--values', settings],
-      ...['--kube-version', release.kubernetesVersion],
-    ],
-    { timeoutMs: HELM_TIMEOUT_MS },
-  );
-  return parseYamlDocuments("Cilium's chart", new TextEncoder().encode(output))
-    .map(({ value }) => value as KubernetesObject)
-    .filter(({ metadata }) => metadata.annotations?.['helm.sh/hook'] === undefined);
-}
-
 /**
  * Where nothing may talk unless a policy says so (`always`), the namespaces that a cluster itself lives by are opened, as with
  * EKS Anywhere; those of Cluster API too where it runs.
@@ -190,28 +158,4 @@ function openNamespaces(
       spec: { podSelector: {}, ingress: [{}], egress: [{}], policyTypes: ['Ingress', 'Egress'] },
     },
   ]);
-}
-
-function withMirror<T>(value: T, mirror: Parameters<typeof mirroredReference>[1]): T {
-  if (Array.isArray(value)) return value.map((entry: unknown) => withMirror(entry, mirror)) as T;
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).map(([field, inner]: [string, unknown]) => [
-    field,
-    field === 'image' && typeof inner === 'string' ? mirroredReference(inner, mirror) : withMirror(inner, mirror),
-  ]);
-  return Object.fromEntries(entries) as T;
-}
-
-function isAgent({ kind, metadata }: KubernetesObject): boolean {
-  return kind === 'DaemonSet' && metadata.name === AGENT;
-}
-
-function annotated(object: KubernetesObject, digest: string): KubernetesObject {
-  const annotations = { ...object.metadata.annotations, [NETWORK_ANNOTATION]: digest };
-  return { ...object, metadata: { ...object.metadata, annotations } };
-}
-
-function digestOf(content: unknown): string {
-  const bytes = content instanceof Uint8Array ? content : canonicalJson(content);
-  return createHash('sha256').update(bytes).digest('hex');
 }
