@@ -31,6 +31,11 @@ export interface ProviderPlugin {
   /** What must be on a cluster before Cluster API's controllers start there. */
   bootstrapPrereqs(spec: ClusterSpec, context: ProviderContext): Promise<KubernetesObject[]>;
   /**
+   * The charts of the release that must be on a cluster then, and stay; in order, and pure. Absent where Cluster API's provider
+   * needs nothing beside it.
+   */
+  charts?(request: ChartsRequest): ProviderChart[];
+  /**
    * What must be there once they run, and waiting for it (bare metal: hardware, until its BMCs answer). Also before a cluster is
    * made or changed where they run already.
    */
@@ -92,6 +97,35 @@ export interface NodeImages {
   kubeVip?: string;
   /** the cloud controller manager of the infrastructure, where nodes wait for one (vSphere) */
   cloudProvider?: string;
+}
+
+export interface ChartsRequest {
+  /** of a management cluster: workload clusters have none of their own */
+  spec: ClusterSpec;
+  /** the management cluster itself, or the one that it is made or deleted by */
+  place: 'bootstrap' | 'self';
+  stack: ProviderStack;
+}
+
+/** What a release has of the services that a provider needs beside Cluster API's controllers, as its manifest names them. */
+export interface ProviderStack {
+  /** references: all services in one, what prepares a node's network interface, what announces addresses of services */
+  images: { services: string; interface: string; loadBalancer: string };
+  /** URLs of the system that machines boot to be installed: the folder of its kernel, and an ISO image, empty for none */
+  installer: { files: string; iso: string };
+}
+
+/** A chart of the release that a provider wants on a cluster. */
+export interface ProviderChart {
+  /** which one of the release's; definitions are left out where it has no chart of theirs */
+  chart: 'definitions' | 'services';
+  /** Helm's name of its release */
+  name: string;
+  namespace: string;
+  /** images in it are said as the release has them: from the mirror they are when the chart is made */
+  values: Record<string, unknown>;
+  /** the object in it by which is known what is installed; of services a Deployment, which is waited for */
+  mark: ObjectKey;
 }
 
 export interface CapiProvider {

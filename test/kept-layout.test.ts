@@ -147,13 +147,13 @@ describe.skipIf(why !== undefined)('clusters of another Sealift, or of EKS Anywh
   };
   const upgrade = (ground: Ground, specFile: string, role: 'management' | 'workload'): Promise<ValidatedUpgrade> =>
     validateUpgrade({
-      ...{ role, specFile, providers: [inMemory], skip: [], context, isMoving: false },
+      ...{ role, specFile, providers: [inMemory], skip: [], bootstrapHasNodes: false, context, isMoving: false },
       ...{ keeper: ground.cluster, owner: ground.cluster, releaseOf: () => Promise.resolve(release) },
     });
   const create = (ground: Ground, specFile: string): Promise<unknown> =>
     validateCluster({
       ...{ operation: 'create', role: 'workload', specFile, providers: [inMemory], skip: [], context },
-      ...{ management: ground.cluster, releaseOf: () => Promise.resolve(release) },
+      ...{ bootstrapHasNodes: false, management: ground.cluster, releaseOf: () => Promise.resolve(release) },
     });
 
   it('reads what EKS Anywhere v0.5 kept: neither role nor marks, groups without names, a GitOpsConfig', async () => {

@@ -69,7 +69,7 @@ describe.skipIf(unavailable !== undefined)(`the network of a cluster${unavailabl
     return {
       spec: changedSpec(change),
       provider,
-      release: { kubernetesVersion: 'v1.34.6', cilium: { chart, agent: at(agent), operator: at(operator) } },
+      release: { kubernetesVersion: 'v1.34.6', cilium: { chart, version, agent: at(agent), operator: at(operator) } },
       context,
       ...(previous === undefined ? {} : { previous }),
     };
@@ -181,7 +181,7 @@ describe.skipIf(unavailable !== undefined)(`the network of a cluster${unavailabl
 
 describe('who brings the network', () => {
   const release = { kubernetesVersion: 'v1.34.6' };
-  const brought = { ...release, cilium: { chart: new Uint8Array(), agent: 'a:1', operator: 'b:1' } };
+  const brought = { ...release, cilium: { chart: new Uint8Array(), version: '1', agent: 'a:1', operator: 'b:1' } };
 
   it('is Sealift, when the specification asks for Cilium and the release has it', () => {
     const spec = changedSpec(() => undefined);

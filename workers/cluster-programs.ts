@@ -123,7 +123,7 @@ function locate(
   const infrastructure = provider.capi(spec, { env: environment }).name as InfrastructureName;
   const mirror = spec.cluster.spec.registryMirrorConfiguration;
   return firstThatHas(all, async (content) => {
-    const { everyImage } = await readRelease(content, minorOf(spec), infrastructure);
+    const { everyImage } = await readRelease(content, minorOf(spec), infrastructure, spec.role);
     return { content, wanted: programOfRelease(everyImage, { program, image }, mirror) };
   });
 }

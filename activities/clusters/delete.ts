@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { ClusterSpec } from '../../contracts/cluster-spec.ts';
 import type { ClusterOperationInput, DeletionSurvey } from '../../contracts/clusters.ts';
 import { readClusterState } from '../../core/clusters/await.ts';
+import { chartFindings } from '../../core/clusters/check-charts.ts';
 import { refuseAlive, refuseLeftovers, refuseNeeded, resumeForDeletion } from '../../core/clusters/delete-checks.ts';
 import { readSpecToDelete, removeKeptSpec, withdrawSpec } from '../../core/clusters/delete-spec.ts';
 import { clusterObjects, deleteCluster } from '../../core/clusters/delete.ts';
@@ -16,7 +17,9 @@ import { runActivity } from '../lib/run.ts';
 import { settleBootstrap, settledOwner } from './settle.ts';
 import { keeperOf } from './survey-upgrade.ts';
 import {
+  hasNodes,
   providerNamed,
+  releaseOf,
   waiting,
   type ClusterDependencies,
   type ClusterTools,
@@ -118,6 +121,13 @@ async function survey(
   }
   const { bundle, registry } = input.content;
   if (needsBootstrap && bundle === undefined && registry === undefined) throw noContent(name);
+  if (needsBootstrap && provider.charts !== undefined) {
+    const context = tools.contextOf(input, hooks);
+    const managed = { ...spec, role };
+    const release = await releaseOf(input, { spec: managed }, { provider, context, deps });
+    const asked = { spec: managed, provider, release, context, operation: 'delete' as const };
+    refuseProblems(await chartFindings({ ...asked, bootstrapHasNodes: hasNodes(input, deps) }));
+  }
   await workspace.writeValidated({ spec: { ...spec, role }, kubernetesVersion });
   return { owner: found, needsBootstrap, provider: spec.provider, kubernetesVersion };
 }

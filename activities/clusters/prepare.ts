@@ -3,7 +3,7 @@ import { installClusterApi } from '../../core/clusters/install-capi.ts';
 import { validateCluster } from '../../core/clusters/validate.ts';
 import { runActivity } from '../lib/run.ts';
 import { settledOwner } from './settle.ts';
-import { releaseOf, type ClusterDependencies, type ClusterTools, type Step, type StepOn } from './tools.ts';
+import { hasNodes, releaseOf, type ClusterDependencies, type ClusterTools, type Step, type StepOn } from './tools.ts';
 
 /** Steps before there is a machine. */
 export function preparationActivities(deps: ClusterDependencies, tools: ClusterTools) {
@@ -27,6 +27,7 @@ export function preparationActivities(deps: ClusterDependencies, tools: ClusterT
           providers: deps.providers,
           skip: input.skipValidations,
           context,
+          bootstrapHasNodes: hasNodes(input, deps),
           releaseOf: (spec, provider) => releaseOf(input, { spec }, { provider, context, deps }),
           ...(management === undefined ? {} : { management }),
           ...(known === undefined ? {} : { known: known.spec }),
@@ -52,6 +53,7 @@ export function preparationActivities(deps: ClusterDependencies, tools: ClusterT
           ...making,
           clusterctl: await deps.findTool(input)('clusterctl'),
           folder: workspace.clusterctl(on),
+          place: on === 'bootstrap' ? ('bootstrap' as const) : ('self' as const),
           replacesOlder,
           ...(driver === undefined ? {} : { driver }),
         };

@@ -9,7 +9,7 @@ import { SealiftError } from '../../core/errors.ts';
 import { openCluster } from '../../core/kubernetes/cluster-access.ts';
 import type { Cluster } from '../../core/kubernetes/cluster.ts';
 import type { WorkHooks } from '../../core/transfer/progress.ts';
-import { releaseOf, type ClusterDependencies, type ClusterTools } from './tools.ts';
+import { hasNodes, releaseOf, type ClusterDependencies, type ClusterTools } from './tools.ts';
 
 export interface SurveyedUpgrade extends ValidatedUpgrade {
   /** the cluster whose Cluster API has the machines now */
@@ -44,6 +44,7 @@ export async function surveyUpgrade(
   const validated = await validateUpgrade({
     ...{ role: input.role, specFile: input.specFile, skip: input.skipValidations },
     ...{ providers: deps.providers, context, keeper, owner: owning, isMoving },
+    bootstrapHasNodes: hasNodes(input, deps),
     releaseOf: (spec, provider) => releaseOf(input, { spec }, { provider, context, deps }),
   });
   const isUnfinished = owner === 'bootstrap' || isMoving;
@@ -61,7 +62,7 @@ export async function planUpgrade(
 ): Promise<UpgradePlan> {
   const survey = await surveyUpgrade(input, deps, tools, hooks);
   const { spec, previous, provider, release, oldestVersion, throughBootstrap, isUnfinished, bringsLayoutUp } = survey;
-  const clusterApi = survey.providerChanges;
+  const clusterApi = [...survey.providerChanges, ...survey.chartChanges];
   const kubernetesVersion = { from: oldestVersion, to: release.kubernetesVersion };
   await using owning = await open(input, survey.owner, tools);
   const making = { spec, previous, provider, release, context: tools.contextOf(input, hooks) };

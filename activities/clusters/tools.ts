@@ -162,8 +162,14 @@ export async function releaseOf(
     ...(identity === undefined ? {} : { identity }),
   });
   const infrastructure = provider.capi(validated.spec, context).name as InfrastructureName;
-  const minor = validated.spec.cluster.spec.kubernetesVersion;
-  return await firstThatHas(contents.all, (content) => readRelease(content, minor, infrastructure));
+  const { role, cluster } = validated.spec;
+  const minor = cluster.spec.kubernetesVersion;
+  return await firstThatHas(contents.all, (content) => readRelease(content, minor, infrastructure, role));
+}
+
+/** Whether what is installed on the bootstrap cluster of an operation is run there by nodes. */
+export function hasNodes(input: ClusterOperationInput, deps: Pick<ClusterDependencies, 'bootstrap'>): boolean {
+  return deps.bootstrap(input, undefined).runProviders === undefined;
 }
 
 /** A cluster that comes about, as the display and the UI show it: machines are items. */

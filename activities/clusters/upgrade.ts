@@ -29,7 +29,7 @@ export function upgradeActivities(deps: ClusterDependencies, tools: ClusterTools
         if (input.role === 'management' && input.kubeconfig !== undefined) {
           await workspace.writeKubeconfig('self', await readFile(input.kubeconfig, 'utf8'));
         }
-        const replacesClusterApi = survey.providerChanges.length > 0;
+        const replacesClusterApi = survey.providerChanges.length + survey.chartChanges.length > 0;
         return { throughBootstrap, replacesClusterApi, isUnfinished, bringsLayoutUp, warnings: warningTexts(survey) };
       }),
     updateSecrets: ({ input, on }: StepOn) =>

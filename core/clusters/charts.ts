@@ -14,6 +14,8 @@ import { mirroredReference } from './render/mirror.ts';
 export const CHART_DIGEST_ANNOTATION = 'sealift.dev/chart-digest';
 /** There too: the objects that were made, so that a later version takes away what it has no more. */
 const CHART_OBJECTS_ANNOTATION = 'sealift.dev/chart-objects';
+/** There too: for people, and for plans of upgrades. */
+const CHART_VERSION_ANNOTATION = 'sealift.dev/chart-version';
 const HELM_TIMEOUT_MS = 120_000;
 /** What is in them, or made of them, is not the chart's. */
 const neverWithdrawn = ['Namespace', 'CustomResourceDefinition', 'PersistentVolumeClaim'];
@@ -25,6 +27,8 @@ export interface Chart {
   namespace: string;
   /** the archive, as Helm makes it */
   archive: Uint8Array;
+  /** as the release has it, e.g. `1.19.4-1` */
+  version: string;
   values: Record<string, unknown>;
   /** the object among those of the chart that is applied last, and says that all of them are there */
   mark: ObjectKey;
@@ -45,6 +49,11 @@ export interface ChartInstallation {
 /** Whether a chart is on a cluster as it would be installed now. @throws SealiftError those of Cluster.get */
 export async function isInstalled(chart: Chart, installation: ChartInstallation, on: Cluster): Promise<boolean> {
   return hasDigest(await on.get(chart.mark), digestOf(chart, installation));
+}
+
+/** The version of a chart that is on a cluster; undefined when Sealift did not install it. @throws SealiftError as isInstalled */
+export async function installedVersion({ mark }: Chart, on: Cluster): Promise<string | undefined> {
+  return (await on.get(mark))?.metadata.annotations?.[CHART_VERSION_ANNOTATION];
 }
 
 /**
@@ -75,8 +84,12 @@ export async function installChart(
     { signal },
   );
   await withdraw(there, objects, on);
-  const noted = { [CHART_DIGEST_ANNOTATION]: digest, [CHART_OBJECTS_ANNOTATION]: JSON.stringify(objects.map(keyOf)) };
-  const annotations = { ...mark.metadata.annotations, ...noted };
+  const annotations = {
+    ...mark.metadata.annotations,
+    [CHART_DIGEST_ANNOTATION]: digest,
+    [CHART_VERSION_ANNOTATION]: chart.version,
+    [CHART_OBJECTS_ANNOTATION]: JSON.stringify(objects.map(keyOf)),
+  };
   await on.applyAll([{ ...mark, metadata: { ...mark.metadata, annotations } }], { signal });
 }
 
@@ -85,11 +98,11 @@ function hasDigest(mark: KubernetesObject | undefined, digest: string): boolean 
 }
 
 function digestOf(
-  { archive, name, namespace, values }: Chart,
+  { archive, name, namespace, values, version }: Chart,
   { mirror, kubernetesVersion, beside = [] }: ChartInstallation,
 ): string {
   const archiveDigest = createHash('sha256').update(archive).digest('hex');
-  const made = { archive: archiveDigest, name, namespace, values, mirror, kubernetesVersion, beside };
+  const made = { archive: archiveDigest, name, namespace, version, values, mirror, kubernetesVersion, beside };
   return createHash('sha256').update(canonicalJson(made)).digest('hex');
 }
 

@@ -58,7 +58,7 @@ export async function installNetwork(
   const cilium = release.cilium!;
   const values = ciliumValues(spec, cilium);
   const chart = {
-    ...{ name: AGENT, namespace: NAMESPACE, archive: cilium.chart, values },
+    ...{ name: AGENT, namespace: NAMESPACE, archive: cilium.chart, version: cilium.version, values },
     mark: { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: { name: AGENT, namespace: NAMESPACE } },
   };
   const how = {

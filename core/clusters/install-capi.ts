@@ -1,10 +1,12 @@
 import type { KubernetesObject } from '../../contracts/cluster-spec.ts';
+import type { ChartsRequest } from '../../contracts/provider-plugin.ts';
 import type { BootstrapDriver } from '../bootstrap/driver.ts';
 import { createClusterctl } from '../cluster-api/clusterctl.ts';
 import { writeRepository, type ProviderRelease, type ProviderType } from '../cluster-api/repository.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { waitFor } from '../kubernetes/wait.ts';
 import type { ClusterMaking } from './apply.ts';
+import { awaitProviderCharts, installProviderCharts } from './provider-charts.ts';
 import { mirroredReference } from './render/mirror.ts';
 import type { ClusterRelease, ProviderComponents } from './release.ts';
 
@@ -22,6 +24,7 @@ export interface ClusterApiInstallation extends ClusterMaking {
   clusterctl: string;
   /** a folder of the operation's own for this cluster */
   folder: string;
+  place: ChartsRequest['place'];
   /** of the cluster, when it is a bootstrap cluster */
   driver?: BootstrapDriver;
   /** older providers that are there make way; a refusal when absent */
@@ -38,7 +41,7 @@ export async function installClusterApi(
   cluster: Cluster,
   signal: AbortSignal,
 ): Promise<void> {
-  const { spec, provider, release, context, driver } = installation;
+  const { spec, provider, release, context, driver, place } = installation;
   const { name, env: variables } = provider.capi(spec, context);
   const providers = releasedProviders(release, name);
   const mirror = spec.cluster.spec.registryMirrorConfiguration;
@@ -48,6 +51,8 @@ export async function installClusterApi(
     rewriteImage: (reference) => mirroredReference(reference, mirror),
   });
   await cluster.applyAll(await provider.bootstrapPrereqs(spec, context), { signal });
+  // Cluster API's provider may watch their kinds from its start
+  await installProviderCharts(installation, place, cluster, signal);
   const clusterctl = createClusterctl({
     ...{ command: installation.clusterctl, config, home: `${installation.folder}/home`, variables, signal },
   });
@@ -66,6 +71,7 @@ export async function installClusterApi(
     alive: (detail) => context.alive(detail),
     signal,
   });
+  await awaitProviderCharts(installation, place, cluster, signal);
   await provider.postCapiInit(spec, cluster, context);
 }
 

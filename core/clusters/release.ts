@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ClusterRole } from '../../contracts/cluster-spec.ts';
 import type { Digest } from '../../contracts/descriptor.ts';
 import type { NodeImages } from '../../contracts/provider-plugin.ts';
 import type { ReadableBundle } from '../bundle/reader.ts';
@@ -6,6 +7,7 @@ import { SealiftError } from '../errors.ts';
 import { readFromBundle } from '../node-config/read-from-bundle.ts';
 import { chartArchives } from '../trees/bundle-files.ts';
 import { releaseImages, type ReleaseImage } from './release-images.ts';
+import { readStack, type StackRelease } from './stack-release.ts';
 import { byVersion } from './spec/syntax.ts';
 import { parseYamlDocuments, readShape, type YamlDocument } from '../sources/yaml-documents.ts';
 
@@ -62,6 +64,8 @@ export interface ProviderComponents {
 export interface CiliumRelease {
   /** the chart's archive, as Helm makes it */
   chart: Uint8Array;
+  /** of the chart: the tag of its reference */
+  version: string;
   /** image references of the release */
   agent: string;
   operator: string;
@@ -85,6 +89,8 @@ export interface ClusterRelease {
   certManager: { version: string; manifest: Uint8Array };
   /** every release of EKS Anywhere has it; those of tests may not */
   cilium?: CiliumRelease;
+  /** for management clusters, where the infrastructure has one (bare metal) */
+  stack?: StackRelease;
 }
 
 /**
@@ -92,12 +98,14 @@ export interface ClusterRelease {
  * EKS Distro release, and Cluster API's component manifests.
  *
  * @param minor e.g. `1.30`
+ * @param role of the cluster: what only management clusters run is asked for nobody else
  * @throws SealiftError ContentMissing naming what the bundle lacks; InvalidInput when a manifest in it is malformed
  */
 export async function readRelease(
   bundle: ReadableBundle,
   minor: string,
   infrastructure: InfrastructureName,
+  role: ClusterRole,
 ): Promise<ClusterRelease> {
   const versions = await versionsBundle(bundle, minor);
   const provider = versions[infrastructureFields[infrastructure]];
@@ -129,6 +137,9 @@ export async function readRelease(
     infrastructure: infrastructureComponents,
     certManager: { version: withoutBuild(versions.certManager.version), manifest: certManager },
     ...(await ciliumRelease(bundle, versions)),
+    ...(role === 'management' && infrastructure === 'tinkerbell'
+      ? { stack: await readStack(bundle, versions.tinkerbell!, (what) => lacking(bundle, what)) }
+      : {}),
   };
 }
 
@@ -221,7 +232,7 @@ async function ciliumRelease(
   const archive = (await chartArchives(bundle)).find(({ item }) => item.reference === uri);
   if (archive === undefined) throw lacking(bundle, `the chart ${uri}`);
   const chart = await bundle.read(archive.blob.digest);
-  return { cilium: { chart, agent: cilium.cilium.uri, operator: cilium.operator.uri } };
+  return { cilium: { chart, version: splitTag(uri).tag, agent: cilium.cilium.uri, operator: cilium.operator.uri } };
 }
 
 /** @param reference with a tag, e.g. `public.ecr.aws/eks-distro/etcd-io/etcd:v3.5.1` */

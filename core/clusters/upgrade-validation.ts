@@ -11,6 +11,7 @@ import { readClusterState } from './await.ts';
 import { checkRelease, type ReleaseQuestion } from './check-release.ts';
 import { releasedProviders } from './install-capi.ts';
 import { bringsLayoutUp, isBeyondThis, layoutFindings } from './layout.ts';
+import { changesOfCharts } from './provider-charts.ts';
 import { readKeptSpec } from './read-kept-spec.ts';
 import type { ClusterRelease } from './release.ts';
 import { bringsNetwork } from './cni.ts';
@@ -45,6 +46,8 @@ export interface ValidatedUpgrade {
   oldestVersion: string;
   /** Cluster API's providers that are to be replaced */
   providerChanges: ProviderChange[];
+  /** charts beside them that are to be installed anew */
+  chartChanges: ProviderChange[];
   /** what is kept is in an older layout, and is to be brought to the present one */
   bringsLayoutUp: boolean;
   warnings: Finding[];
@@ -74,10 +77,14 @@ export async function validateUpgrade(request: UpgradeRequest): Promise<Validate
     const compared = [...compareSpecs(previous, spec), ...provider.validateSpec(spec, previous)];
     all.push(...locate(compared.filter((finding) => !known.has(idOf(finding)))));
   }
-  const release = await checkRelease(spec, provider, request, all);
+  const release = await checkRelease(spec, provider, { ...request, operation: 'upgrade', previous }, all);
   const versions = await machineVersions(spec, request.owner);
   const providerChanges =
     release === undefined || role === 'workload' ? [] : await changesOfProviders(spec, provider, release, request);
+  const chartChanges =
+    release === undefined || role === 'workload'
+      ? []
+      : await changesOfCharts({ spec, provider, release, context }, keeper);
   if (release !== undefined) all.push(...locate(versionFindings(spec, versions, release)));
   all.push(...providerFindings(providerChanges));
   all.push(...(await pauseFindings(spec, request)));
@@ -97,6 +104,7 @@ export async function validateUpgrade(request: UpgradeRequest): Promise<Validate
     release: release!,
     oldestVersion: versions[0] ?? release!.kubernetesVersion,
     providerChanges,
+    chartChanges,
     bringsLayoutUp: bringsLayoutUp(layout),
     warnings: all.filter(({ status }) => status === 'warning'),
   };

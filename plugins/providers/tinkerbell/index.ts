@@ -1,6 +1,7 @@
 import type { ProviderPlugin } from '../../../contracts/provider-plugin.ts';
 import { upgradeSteps } from '../../../core/clusters/upgrade-plan.ts';
 import { bmcSettings } from './bmc/contact.ts';
+import { charts } from './charts.ts';
 import { requireHardware } from './hardware-list.ts';
 import { hardwareObjects } from './hardware-objects.ts';
 import { applyHardware, awaitContact } from './hardware-on-cluster.ts';
@@ -35,6 +36,7 @@ export const tinkerbell: ProviderPlugin = {
     programs,
   }),
   bootstrapPrereqs: () => Promise.resolve([]),
+  charts,
   async postCapiInit(_spec, cluster, context) {
     const hardware = await requireHardware(context);
     await applyHardware(hardware, cluster, await bmcSettings(context.env));

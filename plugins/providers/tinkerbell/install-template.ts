@@ -3,6 +3,7 @@ import type { ClusterSpec, SpecObject } from '../../../contracts/cluster-spec.ts
 import { mirroredReference } from '../../../core/clusters/render/mirror.ts';
 import { tinkerbellAddresses } from './tinkerbell-address.ts';
 import { writeFileAction, networkAction, type Action } from './install-actions.ts';
+import { METADATA_PORT } from './ports.ts';
 import {
   templateKind,
   type TinkerbellDatacenterSpec,
@@ -10,10 +11,8 @@ import {
   type TinkerbellTemplateSpec,
 } from './schema.ts';
 
-/** Where Tinkerbell's metadata service answers. */
-const METADATA_PORT = 7172;
 /** HookOS, which machines boot to be installed, has the images of actions in itself under this name. */
-const EMBEDDED = '127.0.0.1/embedded';
+export const EMBEDDED = '127.0.0.1/embedded';
 
 /**
  * The workflow that installs a machine, as YAML for `templateOverride`: the TinkerbellTemplateConfig that the machine config
@@ -96,7 +95,8 @@ export function osImage({ datacenter }: ClusterSpec, machine: SpecObject<Tinkerb
   return own === '' ? shared : own;
 }
 
-function proxyVariables(spec: ClusterSpec): Record<string, string> {
+/** Of HookOS and the actions in it; empty where no proxy is used. */
+export function proxyVariables(spec: ClusterSpec): Record<string, string> {
   const proxy = spec.cluster.spec.proxyConfiguration;
   if (proxy === undefined) return {};
   const noProxy = [...(proxy.noProxy ?? []), ...tinkerbellAddresses(spec)].join(',');

@@ -9,12 +9,11 @@ import {
 import { controlPlaneEndpoint, kubeVipSetup } from '../../../core/clusters/render/kube-vip.ts';
 import { mirrorHost } from '../../../core/clusters/spec/defaults.ts';
 import { installTemplate } from './install-template.ts';
+import { BOOT_PORT } from './ports.ts';
 import type { TinkerbellDatacenterSpec, TinkerbellMachineSpec } from './schema.ts';
 import { tinkerbellAddresses } from './tinkerbell-address.ts';
 
 export const INFRASTRUCTURE = 'infrastructure.cluster.x-k8s.io/v1beta1';
-/** Of Tinkerbell's boot server, over HTTP. */
-const BOOT_PORT = 7171;
 
 /** The Cluster API objects of a cluster on bare metal, see renderCluster. Pure; no password is in them. */
 export function render(request: RenderRequest): KubernetesObject[] {

@@ -6,6 +6,8 @@ export function specTemplate(name: string): string {
   return [
     `# A cluster on bare metal. Its machines are in a hardware list (--hardware-csv), a CSV file with this heading:
 # hostname,bmc_ip,bmc_username,bmc_password,mac,ip_address,netmask,gateway,nameservers,labels,disk
+# A management cluster is made by a bootstrap cluster with a node on the machines' network (--bootstrap-kubeconfig). Say its
+# address in metadata.annotations of the Cluster: anywhere.eks.amazonaws.com/tinkerbell-bootstrap-ip: 192.0.2.12
 ${clusterTemplate(name, { datacenter: datacenterKind, machine: machineKind })}`,
     datacenterTemplate(name),
     machineTemplate(`${name}-cp`, 'cp'),

@@ -193,6 +193,11 @@ function managementWith(objects: Record<string, KubernetesObject[]>): ClusterAcc
   return { list } as Partial<ClusterAccess> as ClusterAccess;
 }
 
+function withBootstrapAddress(address: string, spec: ClusterSpec): ClusterSpec {
+  const annotations = { 'anywhere.eks.amazonaws.com/tinkerbell-bootstrap-ip': address };
+  return { ...spec, cluster: { ...spec.cluster, metadata: { ...spec.cluster.metadata, annotations } } };
+}
+
 describe('preflight of the network', () => {
   it('finds addresses that are used', async () => {
     expect(await isAddressUsed('127.0.0.1')).toBe(true);
@@ -203,10 +208,13 @@ describe('preflight of the network', () => {
   });
 
   it('asks for the address of Tinkerbell only where it is new', async () => {
-    const spec = specAfter(({ cluster, datacenter }) => {
-      cluster.controlPlaneConfiguration.endpoint.host = '127.0.0.1';
-      datacenter.tinkerbellIP = '127.0.0.2';
-    });
+    const spec = withBootstrapAddress(
+      '127.0.0.3',
+      specAfter(({ cluster, datacenter }) => {
+        cluster.controlPlaneConfiguration.endpoint.host = '127.0.0.1';
+        datacenter.tinkerbellIP = '127.0.0.2';
+      }),
+    );
     const skip = only('addresses');
     const context = await contextWith(undefined);
     const used = async (one: ClusterSpec, operation: 'create' | 'upgrade'): Promise<string[]> =>
@@ -214,6 +222,23 @@ describe('preflight of the network', () => {
     expect(await used(spec, 'create')).toEqual(['Cluster prod', 'TinkerbellDatacenterConfig prod']);
     expect(await used({ ...spec, role: 'workload' }, 'create')).toEqual(['Cluster prod']);
     expect(await used(spec, 'upgrade')).toEqual([]);
+  });
+
+  it('wants to be told where Tinkerbell answers before there is a management cluster, and nowhere else', async () => {
+    const spec = specAfter(({ cluster, datacenter }) => {
+      cluster.controlPlaneConfiguration.endpoint.host = '192.0.2.1';
+      datacenter.tinkerbellIP = '192.0.2.2';
+    });
+    const context = await contextWith(undefined);
+    const found = async (one: ClusterSpec, operation: 'create' | 'delete' = 'create'): Promise<string[]> =>
+      (await tinkerbell.preflight({ spec: one, operation, skip: only('addresses') }, context)).map(summary);
+    const wrong = ['problem tinkerbell.bootstrap-address Cluster prod'];
+    expect(await found(spec)).toEqual(wrong);
+    expect(await found(withBootstrapAddress('192.0.2.2', spec))).toEqual(wrong);
+    expect(await found(withBootstrapAddress('node-1', spec))).toEqual(wrong);
+    expect(await found(withBootstrapAddress('192.0.2.3', spec))).toEqual([]);
+    expect(await found({ ...spec, role: 'workload' })).toEqual([]);
+    expect(await found(spec, 'delete')).toEqual([]);
   });
 
   it('finds ports of Tinkerbell that are taken', async () => {
