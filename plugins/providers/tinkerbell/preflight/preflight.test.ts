@@ -231,14 +231,20 @@ describe('preflight of the network', () => {
     });
     const context = await contextWith(undefined);
     const found = async (one: ClusterSpec, operation: 'create' | 'delete' = 'create'): Promise<string[]> =>
-      (await tinkerbell.preflight({ spec: one, operation, skip: only('addresses') }, context)).map(summary);
+      (await tinkerbell.preflight({ spec: one, operation, skip: only('addresses') }, context))
+        .map(summary)
+        // whether anything answers there is another question
+        .filter((line) => !line.includes('address-used'));
     const wrong = ['problem tinkerbell.bootstrap-address Cluster prod'];
-    expect(await found(spec)).toEqual(wrong);
-    expect(await found(withBootstrapAddress('192.0.2.2', spec))).toEqual(wrong);
-    expect(await found(withBootstrapAddress('node-1', spec))).toEqual(wrong);
-    expect(await found(withBootstrapAddress('192.0.2.3', spec))).toEqual([]);
-    expect(await found({ ...spec, role: 'workload' })).toEqual([]);
-    expect(await found(spec, 'delete')).toEqual([]);
+    const asked: [Promise<string[]>, string[]][] = [
+      [found(spec), wrong],
+      [found(withBootstrapAddress('192.0.2.2', spec)), wrong],
+      [found(withBootstrapAddress('node-1', spec)), wrong],
+      [found(withBootstrapAddress('192.0.2.3', spec)), []],
+      [found({ ...spec, role: 'workload' }), []],
+      [found(spec, 'delete'), []],
+    ];
+    expect(await Promise.all(asked.map(([one]) => one))).toEqual(asked.map(([, expected]) => expected));
   });
 
   it('finds ports of Tinkerbell that are taken', async () => {
