@@ -2,9 +2,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments, stringify } from 'yaml';
 import type { ClusterSpec, KubernetesObject } from '../contracts/cluster-spec.ts';
 import type { ProviderContext } from '../contracts/provider-plugin.ts';
-import type { ClusterMaking } from '../core/clusters/apply.ts';
-import { awaitProviderCharts, changesOfCharts, installProviderCharts } from '../core/clusters/provider-charts.ts';
-import type { ClusterRelease } from '../core/clusters/release.ts';
+
+import {
+  awaitProviderCharts,
+  changesOfCharts,
+  installProviderCharts,
+  type ChartMaking,
+} from '../core/clusters/provider-charts.ts';
+
+import type { StackChart } from '../core/clusters/stack-release.ts';
 import { readText } from '../core/clusters/spec/testing.ts';
 import { toolRunner } from '../core/host/run-tool.ts';
 import { openCluster } from '../core/kubernetes/cluster-access.ts';
@@ -13,7 +19,7 @@ import { tinkerbell } from '../plugins/providers/tinkerbell/index.ts';
 import { generateChartArchive } from './helpers/images.ts';
 import { kubeApiserverUnavailable, startKubeApiserver, type KubeApiserver } from './helpers/kube-apiserver.ts';
 import { findTool, temporaryFolder, toolsFolder } from './helpers/paths.ts';
-import { definitionsChart, smallTinkerbellTemplates } from './lab/small-tinkerbell.ts';
+import { definitionsChart, smallStack, smallTinkerbellTemplates } from './lab/small-tinkerbell.ts';
 
 const unavailable =
   (await kubeApiserverUnavailable()) ??
@@ -46,7 +52,7 @@ describe.skipIf(unavailable !== undefined)(`what a provider needs beside Cluster
   let server: KubeApiserver;
   let cluster: Cluster;
   let scratch: { path: string; remove(): Promise<void> };
-  let definitions: Buffer;
+  let definitions: StackChart;
 
   beforeAll(async () => {
     scratch = await temporaryFolder('charts');
@@ -66,23 +72,13 @@ describe.skipIf(unavailable !== undefined)(`what a provider needs beside Cluster
       version = '0.1.0',
       run = toolRunner([toolsFolder], process.env),
     }: { version?: string; run?: ProviderContext['run'] },
-  ): ClusterMaking {
+  ): ChartMaking {
     const archive = generateChartArchive({ name: 'tinkerbell', version, templates: smallTinkerbellTemplates(version) });
-    const stack: ClusterRelease['stack'] = {
-      charts: { services: { archive, version }, definitions: { archive: definitions, version: '0.25.0' } },
-      parts: {
-        images: {
-          services: `origin.test/tinkerbell/tinkerbell:v${version}`,
-          interface: 'origin.test/tinkerbell/relay-init:v1',
-          loadBalancer: 'origin.test/kube-vip/kube-vip:v1',
-        },
-        installer: { files: 'https://origin.test/hook', iso: 'https://origin.test/hook/hook.iso' },
-      },
-    };
+    const stack = smallStack({ services: { archive, version }, definitions }, version);
     const context: ProviderContext = {
       ...{ env: {}, scratch: scratch.path, run, alive: () => undefined, warn: () => undefined },
     };
-    const release = { kubernetesVersion: 'v1.34.6', stack } as ClusterRelease;
+    const release = { kubernetesVersion: 'v1.34.6', stack };
     return { spec, provider: tinkerbell, release, context };
   }
   const found = async (apiVersion: string, kind: string, name: string): Promise<Found | undefined> =>

@@ -4,16 +4,20 @@ import type { ProviderChange } from '../../contracts/upgrade-plan.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { waitFor } from '../kubernetes/wait.ts';
 import type { ClusterMaking } from './apply.ts';
+import type { ClusterRelease } from './release.ts';
 import { installChart, installedVersion, isInstalled, type Chart, type ChartInstallation } from './charts.ts';
 
 /** How long services may take to be pulled and to start. */
 const SERVICES_TIMEOUT_MS = 30 * 60_000;
 
-type Making = Pick<ClusterMaking, 'spec' | 'provider' | 'release' | 'context'>;
+/** As much of a ClusterMaking as charts need. */
+export interface ChartMaking extends Pick<ClusterMaking, 'spec' | 'provider' | 'context'> {
+  release: Pick<ClusterRelease, 'kubernetesVersion' | 'stack'>;
+}
 
 /** What a management cluster's provider needs beside Cluster API's controllers; none where it needs nothing. */
 export function providerCharts(
-  { spec, provider, release }: Omit<Making, 'context'>,
+  { spec, provider, release }: Omit<ChartMaking, 'context'>,
   place: ChartsRequest['place'],
 ): Chart[] {
   const { stack } = release;
@@ -29,7 +33,7 @@ export function providerCharts(
  * @throws SealiftError as installChart
  */
 export async function installProviderCharts(
-  making: Making,
+  making: ChartMaking,
   place: ChartsRequest['place'],
   on: Cluster,
   signal: AbortSignal,
@@ -42,7 +46,7 @@ export async function installProviderCharts(
 
 /** Waits until a cluster's nodes run them as they are said now. @throws SealiftError ClusterNotReady; those of a Cluster */
 export async function awaitProviderCharts(
-  making: Making,
+  making: ChartMaking,
   place: ChartsRequest['place'],
   on: Cluster,
   signal: AbortSignal,
@@ -65,7 +69,7 @@ export async function awaitProviderCharts(
 }
 
 /** Those that are there otherwise than they would be installed now, or not at all. @throws SealiftError those of a Cluster */
-export async function changesOfCharts(making: Making, on: Cluster): Promise<ProviderChange[]> {
+export async function changesOfCharts(making: ChartMaking, on: Cluster): Promise<ProviderChange[]> {
   const changes: ProviderChange[] = [];
   for (const chart of providerCharts(making, 'self')) {
     if (await isInstalled(chart, installationOf(making), on)) continue;
@@ -76,7 +80,7 @@ export async function changesOfCharts(making: Making, on: Cluster): Promise<Prov
   return changes;
 }
 
-function installationOf({ spec, release, context }: Making): ChartInstallation {
+function installationOf({ spec, release, context }: ChartMaking): ChartInstallation {
   const { registryMirrorConfiguration: mirror } = spec.cluster.spec;
   return { mirror, kubernetesVersion: release.kubernetesVersion, context };
 }

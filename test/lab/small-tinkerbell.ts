@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { StackChart, StackRelease } from '../../core/clusters/stack-release.ts';
 import { generateChartArchive } from '../helpers/images.ts';
 import { projectRoot } from '../helpers/paths.ts';
 
@@ -17,15 +18,31 @@ export function smallTinkerbellTemplates(version: string): Record<string, string
   };
 }
 
+/** What a release would say of them, some of its charts left out. */
+export function smallStack(charts: StackRelease['charts'], version = '0.1.0'): StackRelease {
+  return {
+    charts,
+    parts: {
+      images: {
+        services: `origin.test/tinkerbell/tinkerbell:v${version}`,
+        interface: 'origin.test/tinkerbell/relay-init:v1',
+        loadBalancer: 'origin.test/kube-vip/kube-vip:v1',
+      },
+      installer: { files: 'https://origin.test/hook', iso: 'https://origin.test/hook/hook.iso' },
+    },
+  };
+}
+
 /** A chart of Tinkerbell's own definitions, as `make setup` leaves them (tools/tinkerbell/definitions.sh). */
-export async function definitionsChart(): Promise<Buffer> {
+export async function definitionsChart(): Promise<StackChart> {
   const root = join(projectRoot, '.cache', 'tinkerbell');
   const version = (await readdir(root).catch(() => [])).find((name) => name.startsWith('v'));
   if (version === undefined) throw new Error(`there is nothing in ${root}: run \`make setup\``);
   const text = await readFile(join(root, version, 'definitions.yaml'), 'utf8');
   // what Tinkerbell fills in itself is said in descriptions
   const templates = { 'definitions.yaml': text.replaceAll('{{', '{{ "{{" }}') };
-  return generateChartArchive({ name: 'tinkerbell-crds', version: version.slice(1), templates });
+  const archive = generateChartArchive({ name: 'tinkerbell-crds', version: version.slice(1), templates });
+  return { archive, version: version.slice(1) };
 }
 
 function configMap(name: string, line: string): string {

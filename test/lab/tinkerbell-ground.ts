@@ -1,16 +1,19 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseAllDocuments } from 'yaml';
-import type { KubernetesObject } from '../../contracts/cluster-spec.ts';
 import { ensureControlPlane } from '../../core/bootstrap/control-plane.ts';
+import { installProviderCharts } from '../../core/clusters/provider-charts.ts';
+import { readText } from '../../core/clusters/spec/testing.ts';
+import { toolRunner } from '../../core/host/run-tool.ts';
 import { openCluster } from '../../core/kubernetes/cluster-access.ts';
 import { acceptsConnections, freePort } from '../../core/server/free-port.ts';
 import { tinkerbell } from '../../plugins/providers/tinkerbell/index.ts';
-import { projectRoot, requireTool } from '../helpers/paths.ts';
+import { requireTool, toolsFolder } from '../helpers/paths.ts';
 import { startProcess, type RunningProcess } from '../helpers/processes.ts';
 import { startClusterGround, type ClusterGround, type SpecificationChange } from './cluster-ground.ts';
+import { labVersions } from './cluster-release.ts';
 import type { Lab } from './lab.ts';
 import { controlPlaneFolder, findLabBinary, type ManagementCluster } from './management-cluster.ts';
+import { definitionsChart, smallStack } from './small-tinkerbell.ts';
 import { startRack, type Rack, type RackMachine } from './rack.ts';
 
 /** A ground of cluster tests with a rack of machines, and a management cluster with the real CAPT and Tinkerbell. */
@@ -33,7 +36,7 @@ export async function startTinkerbellGround(machines: readonly RackMachine[]): P
     await rack[Symbol.asyncDispose]();
   };
   try {
-    const management = await startManagementCluster(ground.lab);
+    const management = await startManagementCluster(ground.lab, ground.home.path);
     const port = await freePort();
     stack = await startStack(management.kubeconfig, port);
     rack.bootFrom(`127.0.0.1:${port}`);
@@ -57,22 +60,22 @@ export function onRack(endpoint: string): SpecificationChange[] {
   ];
 }
 
-/** Tinkerbell's kinds come first, as with its chart `tinkerbell-crds`: CAPT watches them from its start. */
-async function startManagementCluster(lab: Lab): Promise<ManagementCluster> {
+/** Tinkerbell's kinds come first, by the chart of them that a release would have: CAPT watches them from its start. */
+async function startManagementCluster(lab: Lab, scratch: string): Promise<ManagementCluster> {
   const folder = controlPlaneFolder(lab.settings('mgmt').folder);
   const { kubeconfig } = await ensureControlPlane({ folder, findBinary: findLabBinary, durable: false });
   await using cluster = await openCluster(kubeconfig);
-  await cluster.applyAll(await definitions());
+  const { spec } = readText(tinkerbell.specTemplate('mgmt'), [tinkerbell]);
+  const making = {
+    ...{ spec: spec!, provider: tinkerbell },
+    release: { kubernetesVersion: labVersions.older, stack: smallStack({ definitions: await definitionsChart() }) },
+    context: {
+      ...{ env: {}, scratch, run: toolRunner([toolsFolder], process.env) },
+      ...{ alive: () => undefined, warn: () => undefined },
+    },
+  };
+  await installProviderCharts(making, 'self', cluster, new AbortController().signal);
   return await lab.startManagementCluster('mgmt');
-}
-
-/** As `make setup` leaves them (tools/tinkerbell/definitions.sh). */
-async function definitions(): Promise<KubernetesObject[]> {
-  const root = join(projectRoot, '.cache', 'tinkerbell');
-  const version = (await readdir(root).catch(() => [])).find((name) => name.startsWith('v'));
-  if (version === undefined) throw new Error(`there is nothing in ${root}: run \`make setup\``);
-  const text = await readFile(join(root, version, 'definitions.yaml'), 'utf8');
-  return parseAllDocuments(text).map((document) => document.toJS() as KubernetesObject);
 }
 
 async function startStack(kubeconfig: string, port: number): Promise<RunningProcess> {
