@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { ClusterSpec } from '../../contracts/cluster-spec.ts';
 import type { ClusterOperationInput, DeletionSurvey } from '../../contracts/clusters.ts';
 import { readClusterState } from '../../core/clusters/await.ts';
-import { chartFindings } from '../../core/clusters/check-charts.ts';
+import { meansFindings } from '../../core/clusters/check-means.ts';
 import { refuseAlive, refuseLeftovers, refuseNeeded, resumeForDeletion } from '../../core/clusters/delete-checks.ts';
 import { readSpecToDelete, removeKeptSpec, withdrawSpec } from '../../core/clusters/delete-spec.ts';
 import { clusterObjects, deleteCluster } from '../../core/clusters/delete.ts';
@@ -121,12 +121,19 @@ async function survey(
   }
   const { bundle, registry } = input.content;
   if (needsBootstrap && bundle === undefined && registry === undefined) throw noContent(name);
-  if (needsBootstrap && provider.charts !== undefined) {
+  if (needsBootstrap) {
     const context = tools.contextOf(input, hooks);
     const managed = { ...spec, role };
     const release = await releaseOf(input, { spec: managed }, { provider, context, deps });
-    const asked = { spec: managed, provider, release, context, operation: 'delete' as const };
-    refuseProblems(await chartFindings({ ...asked, bootstrapHasNodes: hasNodes(input, deps) }));
+    const means = {
+      spec: managed,
+      provider,
+      release,
+      context,
+      usesClusterctl: true,
+      bootstrapHasNodes: hasNodes(input, deps),
+    };
+    refuseProblems(await meansFindings({ ...means, operation: 'delete', skip: input.skipValidations }));
   }
   await workspace.writeValidated({ spec: { ...spec, role }, kubernetesVersion });
   return { owner: found, needsBootstrap, provider: spec.provider, kubernetesVersion };

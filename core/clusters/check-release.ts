@@ -1,8 +1,7 @@
 import type { ClusterSpec } from '../../contracts/cluster-spec.ts';
 import type { Finding } from '../../contracts/clusters.ts';
-import type { ClusterOperation, ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
+import type { ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
 import { isErrorType } from '../errors.ts';
-import { chartFindings } from './check-charts.ts';
 import { mirrorFindings } from './mirror-images.ts';
 import type { ClusterRelease } from './release.ts';
 import { problem } from './spec/findings.ts';
@@ -15,22 +14,14 @@ export interface ReleaseQuestion {
   /** names of validations to leave out */
   skip: readonly string[];
   context: ProviderContext;
-  /** see ChartQuestion */
+  /** see MeansQuestion */
   bootstrapHasNodes: boolean;
   /** @throws SealiftError ContentMissing */
   releaseOf(spec: ClusterSpec, provider: ProviderPlugin): Promise<ClusterRelease>;
 }
 
-/** Of one operation. */
-interface AskedRelease extends ReleaseQuestion {
-  operation: ClusterOperation;
-  /** what the cluster was made from, when it is upgraded */
-  previous?: ClusterSpec | undefined;
-}
-
 /**
- * Looks whether there is what a cluster is to be made of: in the bundle, and every image in the registry mirror; and whether its
- * charts can be installed.
+ * Looks whether there is what a cluster is to be made of: in the bundle, and every image in the registry mirror.
  * @param findings gets what is missing
  * @returns undefined when the bundle lacks the version
  * @throws SealiftError those of releaseOf but ContentMissing
@@ -38,14 +29,12 @@ interface AskedRelease extends ReleaseQuestion {
 export async function checkRelease(
   spec: ClusterSpec,
   provider: ProviderPlugin,
-  { releaseOf, context, skip, operation, previous, bootstrapHasNodes }: AskedRelease,
+  { releaseOf, context, skip }: ReleaseQuestion,
   findings: Finding[],
 ): Promise<ClusterRelease | undefined> {
   try {
     const release = await releaseOf(spec, provider);
     findings.push(...workerVersionFindings(spec, release));
-    const making = { spec, provider, release, context, previous };
-    findings.push(...(await chartFindings({ ...making, operation, bootstrapHasNodes })));
     if (!skip.includes(MIRROR_VALIDATION)) findings.push(...(await mirrorFindings(spec, release.everyImage, context)));
     return release;
   } catch (error) {

@@ -14,8 +14,7 @@ import { bringsLayoutUp, isBeyondThis, layoutFindings } from './layout.ts';
 import { changesOfCharts } from './provider-charts.ts';
 import { readKeptSpec } from './read-kept-spec.ts';
 import type { ClusterRelease } from './release.ts';
-import { bringsNetwork } from './cni.ts';
-import { toolFindings } from './tool-findings.ts';
+import { meansFindings } from './check-means.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
 import { compareSpecs } from './spec/compare-specs.ts';
 import { readClusterSpec, withPositions } from './spec/read-spec.ts';
@@ -77,7 +76,7 @@ export async function validateUpgrade(request: UpgradeRequest): Promise<Validate
     const compared = [...compareSpecs(previous, spec), ...provider.validateSpec(spec, previous)];
     all.push(...locate(compared.filter((finding) => !known.has(idOf(finding)))));
   }
-  const release = await checkRelease(spec, provider, { ...request, operation: 'upgrade', previous }, all);
+  const release = await checkRelease(spec, provider, request, all);
   const versions = await machineVersions(spec, request.owner);
   const providerChanges =
     release === undefined || role === 'workload' ? [] : await changesOfProviders(spec, provider, release, request);
@@ -90,9 +89,9 @@ export async function validateUpgrade(request: UpgradeRequest): Promise<Validate
   all.push(...(await pauseFindings(spec, request)));
   if (release !== undefined) {
     const isMoved = role === 'management' && (request.isMoving || provider.needsBootstrap('upgrade', spec));
-    const clusterApi = isMoved || providerChanges.length > 0 ? { clusterApi: release.core.version } : {};
-    const network = { spec, release, ...(previous === undefined ? {} : { previous }) };
-    all.push(...(await toolFindings({ ...clusterApi, helm: bringsNetwork(network) }, request)));
+    const usesClusterctl = isMoved || providerChanges.length > 0;
+    const means = { spec, previous, provider, release, usesClusterctl };
+    all.push(...(await meansFindings({ ...request, ...means, operation: 'upgrade' })));
   }
   const asked = { spec, operation: 'upgrade', skip, management: keeper } as const;
   all.push(...(await provider.preflight({ ...asked, ...(previous === undefined ? {} : { previous }) }, context)));

@@ -12,8 +12,7 @@ import { layoutFindings } from './layout.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
 import { checkRelease, type ReleaseQuestion } from './check-release.ts';
 import type { ClusterRelease } from './release.ts';
-import { bringsNetwork } from './cni.ts';
-import { toolFindings } from './tool-findings.ts';
+import { meansFindings } from './check-means.ts';
 import { isProblem, problem } from './spec/findings.ts';
 import { readClusterSpec } from './spec/read-spec.ts';
 
@@ -56,8 +55,8 @@ export async function validateCluster(request: ValidationRequest): Promise<Valid
     all.push(...(await managementFindings(spec, request)));
     release = await checkRelease(spec, provider, request, all);
     if (release !== undefined) {
-      const clusterApi = spec.role === 'management' ? { clusterApi: release.core.version } : {};
-      all.push(...(await toolFindings({ ...clusterApi, helm: bringsNetwork({ spec, release }) }, request)));
+      const usesClusterctl = spec.role === 'management';
+      all.push(...(await meansFindings({ ...request, spec, provider, release, usesClusterctl })));
     }
     if (management !== undefined) all.push(...(await layoutFindings(management, { operation, role: spec.role })));
   }

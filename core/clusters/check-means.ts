@@ -1,28 +1,35 @@
 import type { ClusterSpec } from '../../contracts/cluster-spec.ts';
 import type { Finding } from '../../contracts/clusters.ts';
 import type { ClusterOperation } from '../../contracts/provider-plugin.ts';
-import { isErrorType } from '../errors.ts';
 import type { ClusterMaking } from './apply.ts';
 import { bringsNetwork } from './cni.ts';
 import { providerCharts } from './provider-charts.ts';
 import { problem } from './spec/findings.ts';
+import { toolFindings } from './tool-findings.ts';
 
-const HELM_TIMEOUT_MS = 30_000;
-
-export interface ChartQuestion extends Omit<ClusterMaking, 'previous'> {
+export interface MeansQuestion extends Omit<ClusterMaking, 'previous'> {
   operation: ClusterOperation;
   /** what the cluster was made from, when it is upgraded */
   previous?: ClusterSpec | undefined;
   /** a bootstrap cluster of processes runs Cluster API's controllers, and nothing else */
   bootstrapHasNodes: boolean;
+  /** Cluster API is installed, replaced or moved */
+  usesClusterctl: boolean;
+  /** names of validations to leave out */
+  skip: readonly string[];
 }
 
-/** What would keep the charts of an operation from being installed: no helm, or nothing that runs them. Changes nothing. */
-export async function chartFindings(question: ChartQuestion): Promise<Finding[]> {
-  return [...nodeFindings(question), ...(await helmFindings(question))];
+/** What an operation would lack to work with: tools of this machine, or nodes that run what it installs. Changes nothing. */
+export async function meansFindings(question: MeansQuestion): Promise<Finding[]> {
+  const { release, usesClusterctl } = question;
+  const tools = {
+    helm: installsCharts(question),
+    ...(usesClusterctl ? { clusterApi: release.core.version } : {}),
+  };
+  return [...nodeFindings(question), ...(await toolFindings(tools, question))];
 }
 
-function nodeFindings(question: ChartQuestion): Finding[] {
+function nodeFindings(question: MeansQuestion): Finding[] {
   const { spec, provider, operation, bootstrapHasNodes } = question;
   if (bootstrapHasNodes || spec.role !== 'management' || !provider.needsBootstrap(operation, spec)) return [];
   const names = providerCharts(question, 'bootstrap').map(({ name }) => name);
@@ -35,17 +42,8 @@ function nodeFindings(question: ChartQuestion): Finding[] {
   ];
 }
 
-async function helmFindings(question: ChartQuestion): Promise<Finding[]> {
-  const { spec, provider, release, context, operation, previous } = question;
-  const installation = { spec, provider, release, context, ...(previous === undefined ? {} : { previous }) };
-  const brings = operation !== 'delete' && bringsNetwork(installation);
-  if (!brings && providerCharts(question, 'self').length === 0) return [];
-  try {
-    await context.run('helm', ['version', '--short'], { timeoutMs: HELM_TIMEOUT_MS });
-    return [];
-  } catch (error) {
-    if (!isErrorType(error, 'ToolMissing')) throw error;
-    const { message, remedy } = error.problem;
-    return [problem('worker.no-helm', 'helm', { message: `charts of the bundle need it: ${message}`, remedy })];
-  }
+function installsCharts(question: MeansQuestion): boolean {
+  const { spec, release, operation, previous } = question;
+  const network = { spec, release, ...(previous === undefined ? {} : { previous }) };
+  return (operation !== 'delete' && bringsNetwork(network)) || providerCharts(question, 'self').length > 0;
 }
