@@ -5,7 +5,13 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parseAllDocuments, stringify } from 'yaml';
 import type { ClusterSpec, KubernetesObject } from '../../contracts/cluster-spec.ts';
 import type { Finding } from '../../contracts/clusters.ts';
-import type { ClusterOperation, NodeImages, ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
+import type {
+  ClusterOperation,
+  NodeImages,
+  ProviderContext,
+  ProviderPlugin,
+  ProviderStack,
+} from '../../contracts/provider-plugin.ts';
 import { CLUSTER_NAMESPACE } from '../../core/clusters/render/names.ts';
 import type { ReadSpec } from '../../core/clusters/spec/read-spec.ts';
 import { readText } from '../../core/clusters/spec/testing.ts';
@@ -26,6 +32,10 @@ const images: NodeImages = {
   coreDns: { repository: 'origin.test/img/coredns', tag: 'v1' },
   kubeVip: 'origin.test/img/kube-vip:v1',
   cloudProvider: 'origin.test/img/cloud-provider:v1',
+};
+const stack: ProviderStack = {
+  images: { services: 'origin.test/img/s:v1', interface: 'origin.test/img/i:v1', loadBalancer: 'origin.test/img/l:v1' },
+  installer: { files: 'https://origin.test/files', iso: 'https://origin.test/files/boot.iso' },
 };
 const hardwareCsv = `hostname,bmc_ip,bmc_username,bmc_password,mac,ip_address,netmask,gateway,nameservers,labels,disk
 one,127.0.0.2,admin,${secret},00:00:00:00:00:01,10.0.0.1,255.255.255.0,10.0.0.254,1.1.1.1,type=cp,/dev/sda
@@ -119,6 +129,10 @@ export function providerConformance(plugin: ProviderPlugin, folder: string): voi
     expect(steps).toEqual(plugin.upgradePlan(before, after));
     expect(steps[0]).toMatchObject({ subject: 'control plane', reason: expect.stringContaining(next) });
     expect(render(before)).toEqual(render(before));
+    for (const place of ['bootstrap', 'self'] as const) {
+      const request = frozen({ spec: before, place, stack });
+      expect(plugin.charts?.(request)).toEqual(plugin.charts?.(request));
+    }
     for (const operation of operations) expect(plugin.needsBootstrap(operation, before)).toBeTypeOf('boolean');
   });
 
@@ -174,11 +188,22 @@ export function providerConformance(plugin: ProviderPlugin, folder: string): voi
     expect(text.match(/origin\.test\/img[^"\\]*/g)).toBeNull();
   });
 
+  it('names its charts by an object of theirs, a Deployment where nodes are to run something', () => {
+    const spec = specAfter();
+    const charts = plugin.charts?.({ spec, place: 'self', stack }) ?? [];
+    expect(new Set(charts.map(({ chart }) => chart)).size, 'charts twice').toBe(charts.length);
+    for (const { chart, name, mark } of charts) {
+      expect(name).toMatch(/^[a-z][a-z0-9-]+$/);
+      expect(mark.kind, name).toBe(chart === 'services' ? 'Deployment' : 'CustomResourceDefinition');
+    }
+  });
+
   it('has passwords in Secrets only, and takes those along in a move', async () => {
     const spec = specAfter();
     expect(JSON.stringify([render(spec), plugin.upgradePlan(spec, spec), plugin.validateSpec(spec)])).not.toContain(
       secret,
     );
+    expect(JSON.stringify(plugin.charts?.({ spec, place: 'self', stack }) ?? [])).not.toContain(secret);
     const objects = [
       ...(await plugin.credentials(spec, context())),
       ...(await plugin.bootstrapPrereqs(spec, context())),
