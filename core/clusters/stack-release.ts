@@ -20,7 +20,7 @@ const stackShape = z.looseObject({
   tink: z.looseObject({
     tinkRelayInit: part,
     // programs of their own before Tinkerbell became one; another chart, with other values
-    tinkController: z.undefined(),
+    tinkController: z.undefined().optional(),
   }),
 });
 
