@@ -127,7 +127,13 @@ describe.skipIf(whyNotLong !== undefined)(`no secret of a cluster ${whyNotLong ?
     expect((await command(['delete', 'cluster', 'one', ...at.slice(2)])).code, written).toBe(0);
 
     const texts = await histories(ground.home.env['TEMPORAL_ADDRESS']!);
-    expect(texts.some((text) => text.includes('collectDiagnostics'))).toBe(true);
+    // the search does find what is there, in payloads too
+    for (const word of ['collectDiagnostics', 'hostTaskQueue']) {
+      expect(
+        texts.some((text) => text.includes(word)),
+        word,
+      ).toBe(true);
+    }
     expect(
       texts.flatMap((text) => findLeaks(text, all, [user])),
       'in histories',

@@ -1,8 +1,10 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { minorOf } from '../../core/clusters/spec/syntax.ts';
 import { inMemory } from '../../plugins/providers/in-memory/index.ts';
 import { projectRoot, removableFolder } from '../helpers/paths.ts';
 import { runSealift, sealiftHomeIn, type SealiftHome } from '../helpers/sealift.ts';
+import { byManagement, managedBy, ofVersion, writeSpecification } from '../lab/cluster-ground.ts';
 import { labVersions, serveClusterRelease } from '../lab/cluster-release.ts';
 import { labUnavailable, startLab, type Lab } from '../lab/lab.ts';
 import { createStory, type Story } from './story.ts';
@@ -87,19 +89,13 @@ async function deleteBoth(demo: Demo): Promise<void> {
 }
 
 /** Writes the specification of a cluster. @returns its path */
-async function specification({ home }: Demo, name: string, kubernetesVersion: string): Promise<string> {
-  const file = join(home.path, `${name}.yaml`);
-  const minor = kubernetesVersion.slice(1).split('.').slice(0, 2).join('.');
-  const text = inMemory
-    .specTemplate(name)
-    .replace(/(managementCluster:\n +name: ).*/, '$1admin')
-    .replace(/kubernetesVersion: .*/, `kubernetesVersion: "${minor}"`);
-  await writeFile(file, text);
-  return file;
+function specification({ home }: Demo, name: string, kubernetesVersion: string): Promise<string> {
+  const changes = [managedBy('admin'), ofVersion(minorOf(kubernetesVersion))];
+  return writeSpecification(home, inMemory.specTemplate(name), name, changes);
 }
 
 function byAdmin({ home }: Demo): string[] {
-  return ['--kubeconfig', join(home.state, 'clusters', 'admin', 'self.kubeconfig')];
+  return byManagement(home, 'admin');
 }
 
 async function summary({ home, story }: Demo): Promise<void> {

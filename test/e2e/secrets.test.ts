@@ -120,7 +120,8 @@ describe('no secret', () => {
     const commandLines = await processes.stop();
     expect(await command(['server', 'stop'])).toBe(0);
 
-    // the search does find what is there
+    // the search does find what is there, in payloads too
+    expect(texts.some((text) => text.includes('hostTaskQueue'))).toBe(true);
     expect(
       texts.some((text) => text.includes(basic.host)),
       'the import is in the histories',

@@ -1,5 +1,5 @@
-import { Client, Connection } from '@temporalio/client';
 import type { ProvingGround } from './proving-ground.ts';
+import { recordedRuns, serverOf } from './recorded-runs.ts';
 
 /** What a history says about attempts that did not end by themselves. */
 export interface Recoveries {
@@ -16,25 +16,17 @@ export async function recoveriesOf(
   idPrefix: string,
   wanted: (id: string) => boolean = () => true,
 ): Promise<Recoveries> {
-  const status = await ground.run(['server', 'status']);
-  const { address } = JSON.parse(status.stdout) as { address: string };
-  const connection = await Connection.connect({ address });
-  const found: Recoveries = { runs: 0, declaredDead: 0, timedOut: [] };
-  try {
-    const { workflow } = new Client({ connection });
-    for await (const { workflowId, runId } of workflow.list()) {
-      if (!workflowId.startsWith(idPrefix) || !wanted(workflowId)) continue;
-      found.runs += 1;
-      for (const { activityTaskStartedEventAttributes: started, activityTaskTimedOutEventAttributes: timedOut } of (
-        await workflow.getHandle(workflowId, runId).fetchHistory()
-      ).events ?? []) {
-        const failure = started?.lastFailure ?? timedOut?.failure;
-        if (failure?.timeoutFailureInfo) found.timedOut.push(`${workflowId}: ${failure.message ?? 'timeout'}`);
-        if (failure?.applicationFailureInfo?.type === 'WorkerDied') found.declaredDead += 1;
-      }
+  const runs = await recordedRuns(await serverOf(ground), (id) => id.startsWith(idPrefix) && wanted(id));
+  const found: Recoveries = { runs: runs.length, declaredDead: 0, timedOut: [] };
+  for (const { workflowId, history } of runs) {
+    for (const {
+      activityTaskStartedEventAttributes: started,
+      activityTaskTimedOutEventAttributes: timedOut,
+    } of history.events ?? []) {
+      const failure = started?.lastFailure ?? timedOut?.failure;
+      if (failure?.timeoutFailureInfo) found.timedOut.push(`${workflowId}: ${failure.message ?? 'timeout'}`);
+      if (failure?.applicationFailureInfo?.type === 'WorkerDied') found.declaredDead += 1;
     }
-    return found;
-  } finally {
-    await connection.close();
   }
+  return found;
 }

@@ -13,3 +13,11 @@ export function historyToText(history: History): string {
 export function historyFromText(text: string): History {
   return Type.fromObject(JSON.parse(text) as Record<string, unknown>);
 }
+
+/** The same with payloads decoded: for reading, and for looking for what may not be in there. */
+export function readableHistory(history: History): string {
+  // not JSON.stringify(history): messages have a toJSON of their own, which leaves payloads in base64
+  return JSON.stringify(JSON.parse(historyToText(history)), (key, value: unknown) =>
+    key === 'data' && typeof value === 'string' ? Buffer.from(value, 'base64').toString('utf8') : value,
+  );
+}

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Client, Connection } from '@temporalio/client';
+import { readableHistory } from './history-json.ts';
+import { recordedRuns } from './recorded-runs.ts';
 
 /**
  * The secrets that are in a content, plain or in the usual encodings.
@@ -31,30 +32,5 @@ export async function filesBelow(path: string): Promise<string[]> {
 
 /** All histories as JSON, payloads decoded. */
 export async function histories(address: string): Promise<string[]> {
-  const connection = await Connection.connect({ address });
-  try {
-    const client = new Client({ connection });
-    const found: string[] = [];
-    for await (const { workflowId, runId } of client.workflow.list()) {
-      const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
-      found.push(JSON.stringify(history, (_, value: unknown) => (isBytes(value) ? textOf(value) : value)));
-    }
-    return found;
-  } finally {
-    await connection.close();
-  }
-}
-
-/** What JSON.stringify makes of a Buffer before its replacer sees it. */
-interface Bytes {
-  type: 'Buffer';
-  data: number[];
-}
-
-function isBytes(value: unknown): value is Bytes {
-  return typeof value === 'object' && value !== null && 'type' in value && value.type === 'Buffer' && 'data' in value;
-}
-
-function textOf({ data }: Bytes): string {
-  return Buffer.from(data).toString('utf8');
+  return (await recordedRuns(address)).map(({ history }) => readableHistory(history));
 }

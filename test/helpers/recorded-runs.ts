@@ -8,22 +8,30 @@ export interface RecordedRun {
   history: Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 }
 
-/** All runs of all operations of a proving ground whose ids are asked for. */
+/** `HOST:PORT` of the Temporal server of a proving ground. */
+export async function serverOf(ground: Pick<ProvingGround, 'run'>): Promise<string> {
+  const status = await ground.run(['server', 'status']);
+  return (JSON.parse(status.stdout) as { address: string }).address;
+}
+
+/**
+ * All runs of all operations whose ids are asked for, the latest first.
+ * @param address of the Temporal server, `HOST:PORT`
+ */
 export async function recordedRuns(
-  ground: Pick<ProvingGround, 'run'>,
+  address: string,
   isWanted: (workflowId: string) => boolean = () => true,
 ): Promise<RecordedRun[]> {
-  const status = await ground.run(['server', 'status']);
-  const { address } = JSON.parse(status.stdout) as { address: string };
   const connection = await Connection.connect({ address });
-  const found: RecordedRun[] = [];
+  const found: (RecordedRun & { startTime: Date })[] = [];
   try {
     const { workflow } = new Client({ connection });
-    for await (const { workflowId, runId, type } of workflow.list()) {
+    for await (const { workflowId, runId, type, startTime } of workflow.list()) {
       if (!isWanted(workflowId)) continue;
-      found.push({ workflowId, type, history: await workflow.getHandle(workflowId, runId).fetchHistory() });
+      const history = await workflow.getHandle(workflowId, runId).fetchHistory();
+      found.push({ workflowId, type, startTime, history });
     }
-    return found;
+    return found.sort((one, other) => other.startTime.getTime() - one.startTime.getTime());
   } finally {
     await connection.close();
   }

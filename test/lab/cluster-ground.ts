@@ -50,11 +50,7 @@ export async function startClusterGround(settings: ClusterGroundSettings = {}): 
     lab,
     home,
     bundle,
-    async specification(name, changes = []) {
-      const file = join(home.path, `${name}.yaml`);
-      await writeFile(file, changed(provider.specTemplate(name), changes));
-      return file;
-    },
+    specification: (name, changes = []) => writeSpecification(home, provider.specTemplate(name), name, changes),
     async exportBundle(name, other) {
       const path = join(home.path, name);
       await exportRelease(home, path, other);
@@ -67,6 +63,23 @@ export async function startClusterGround(settings: ClusterGroundSettings = {}): 
       await temporal.stop();
     },
   };
+}
+
+/** Writes the specification of a cluster, `<name>.yaml` in a home. @returns its path @throws Error when there is nothing to replace */
+export async function writeSpecification(
+  { path }: Pick<SealiftHome, 'path'>,
+  template: string,
+  name: string,
+  changes: readonly SpecificationChange[],
+): Promise<string> {
+  const file = join(path, `${name}.yaml`);
+  await writeFile(file, changed(template, changes));
+  return file;
+}
+
+/** Options that name a management cluster which commands of a home have made. */
+export function byManagement({ state }: Pick<SealiftHome, 'state'>, name: string): string[] {
+  return ['--kubeconfig', join(state, 'clusters', name, 'self.kubeconfig')];
 }
 
 /** Who manages a cluster, in its specification. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generateImage } from '../helpers/images.ts';
 import { createProvingGround, expectDone, type ProvingGround } from '../helpers/proving-ground.ts';
-import { recordedRuns } from '../helpers/recorded-runs.ts';
+import { recordedRuns, serverOf } from '../helpers/recorded-runs.ts';
 
 /** Events of one operation over 1,000 blobs: Temporal warns at 10,240, and a UI is unreadable long before. */
 const BUDGET = 150;
@@ -25,7 +25,7 @@ describe(`${IMAGES * (LAYERS + 1)} blobs`, () => {
     const tar = ground.path('tiny.tar');
     expectDone(await ground.run(ground.exportArgs(tar, list)), 'the export');
     expectDone(await ground.run(ground.importArgs(tar, 'tiny')), 'the import');
-    const runs = await recordedRuns(ground);
+    const runs = await recordedRuns(await serverOf(ground));
     expect(runs.map(({ type }) => type).sort()).toEqual(['exportArtifacts', 'importArtifacts']);
     for (const { type, history } of runs) {
       const events = history.events ?? [];

@@ -1,13 +1,10 @@
 // Records the histories that replay.test.ts replays, from real runs: `npm run build && npx tsx test/replay/record.ts [export|import]`.
 // Recordings are kept for good: a change of the workflows that breaks one needs `patched()`. Record again for a new release only.
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { FaultRule } from '../helpers/fault-rules.ts';
-import { historyToText } from '../helpers/history-json.ts';
 import { generateImage } from '../helpers/images.ts';
-import { projectRoot } from '../helpers/paths.ts';
-import { createProvingGround, type ProvingGround, type Run } from '../helpers/proving-ground.ts';
-import { recordedRuns, type RecordedRun } from '../helpers/recorded-runs.ts';
+import { createProvingGround, type ProvingGround } from '../helpers/proving-ground.ts';
+import { recordedRuns, serverOf, type RecordedRun } from '../helpers/recorded-runs.ts';
+import { expectCode, saveRecording } from './recording.ts';
 
 type Outcome = 'success' | 'resumed' | 'retried' | 'skipped' | 'cancelled';
 
@@ -23,7 +20,6 @@ interface Direction {
   moved(): number;
 }
 
-const folder = join(projectRoot, 'test/replay/histories');
 const SMALL_LAYERS = 80;
 const LARGE_LAYER = 3_000_000;
 /** of the large layer, before a worker is killed or an operation cancelled */
@@ -33,7 +29,6 @@ const slowly = { kind: 'slow', bytesPerSecond: 1_000_000 } as const;
 
 const ground = await createProvingGround();
 try {
-  await mkdir(folder, { recursive: true });
   await record();
 } finally {
   await ground[Symbol.asyncDispose]();
@@ -46,7 +41,7 @@ async function record(): Promise<void> {
     if (wanted !== undefined && wanted !== direction.name) continue;
     for (const outcome of ['success', 'resumed', 'retried', 'skipped', 'cancelled'] as const) {
       await play(direction, outcome);
-      await save(direction, outcome);
+      await saveRecording(await operationOf(direction, outcome), outcome);
     }
   }
 }
@@ -119,21 +114,8 @@ async function play(direction: Direction, outcome: Outcome): Promise<void> {
   }
 }
 
-async function save(direction: Direction, outcome: Outcome): Promise<void> {
-  const { workflowId, type, history } = await operationOf(direction, outcome);
-  const { version } = JSON.parse(await readFile(join(projectRoot, 'package.json'), 'utf8')) as { version: string };
-  const path = join(folder, `${type}@${version}-${outcome}.json`);
-  const text = `${historyToText(history)}\n`;
-  await writeFile(path, text);
-  process.stdout.write(`${workflowId}: ${path}, ${text.length} characters\n`);
-}
-
 async function operationOf({ name, isOf }: Direction, outcome: Outcome): Promise<RecordedRun> {
-  const [run] = await recordedRuns(ground, (id) => id.startsWith(name) && isOf(id, outcome));
+  const [run] = await recordedRuns(await serverOf(ground), (id) => id.startsWith(name) && isOf(id, outcome));
   if (run === undefined) throw new Error(`no ${name} was ${outcome}`);
   return run;
-}
-
-function expectCode({ code, stdout, stderr }: Run, expected: number): void {
-  if (code !== expected) throw new Error(`it ended with ${code}, not ${expected}:\n${stdout}${stderr}`);
 }
