@@ -150,7 +150,7 @@ describe.skipIf(why !== undefined)('deleting on a real API server', () => {
     await resumeForDeletion('paused', cluster);
     expect((await cluster.get(paused))?.['spec']).toEqual({});
     await cluster.patch(paused, { spec: { paused: true } });
-    await expect(resumeForDeletion('paused', cluster)).rejects.toThrow(/paused at .* and not by Sealift/);
+    await expect(resumeForDeletion('paused', cluster)).rejects.toThrow(/paused at .* and not by this operation/);
     expect(await listClusters(cluster, [inMemory])).toMatchObject([{ name: 'paused', paused: true }]);
     await cluster.delete(paused);
   });

@@ -6,15 +6,13 @@ import { meansFindings } from '../../core/clusters/check-means.ts';
 import { refuseAlive, refuseLeftovers, refuseNeeded, resumeForDeletion } from '../../core/clusters/delete-checks.ts';
 import { readSpecToDelete, removeKeptSpec, withdrawSpec } from '../../core/clusters/delete-spec.ts';
 import { clusterObjects, deleteCluster } from '../../core/clusters/delete.ts';
-import { findOwner } from '../../core/clusters/find-owner.ts';
 import { refuseNewer } from '../../core/clusters/layout.ts';
-import { moveClusters } from '../../core/clusters/move.ts';
 import { keptClusters, readKeptSpec } from '../../core/clusters/read-kept-spec.ts';
 import { refuseProblems } from '../../core/clusters/validate.ts';
 import { isErrorType, SealiftError } from '../../core/errors.ts';
 import type { WorkHooks } from '../../core/transfer/progress.ts';
 import { runActivity } from '../lib/run.ts';
-import { settleBootstrap, settledOwner } from './settle.ts';
+import { moveManagement, ownerNow, settleBootstrap, settledOwner } from './settle.ts';
 import { keeperOf } from './survey-upgrade.ts';
 import {
   hasNodes,
@@ -36,16 +34,11 @@ export function deletionActivities(deps: ClusterDependencies, tools: ClusterTool
     /** Makes the bootstrap cluster the owner of a management cluster, which then is none any more. */
     handOver: ({ input }: Step) =>
       runActivity('hand over to bootstrap cluster', async (hooks) => {
-        const { provider, spec, context } = await tools.setting(input, hooks);
+        if ((await ownerNow(input, tools)) === 'bootstrap') return;
         await using self = await tools.clusterAt(input, 'self');
-        await using bootstrap = await tools.clusterAt(input, 'bootstrap');
-        if ((await findOwner(input.name, bootstrap, self)) === 'bootstrap') return;
         await refuseNeeded(input.name, self);
         await resumeForDeletion(input.name, self);
-        await provider.preMove(spec, self, context);
-        const move = { source: self, target: bootstrap, from: 'self', to: 'bootstrap' } as const;
-        await moveClusters(await tools.moveRequest(input, move, hooks));
-        await provider.postMove(spec, bootstrap, context);
+        await moveManagement(input, { from: 'self', to: 'bootstrap' }, tools, hooks);
       }),
     deleteMachines: ({ input, on }: StepOn) =>
       runActivity('delete machines', async (hooks) => {

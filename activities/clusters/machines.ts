@@ -7,6 +7,7 @@ import { bringsNetwork, installNetwork } from '../../core/clusters/cni.ts';
 import { kubeconfigOf } from '../../core/clusters/kubeconfig.ts';
 import { nodesOf } from '../../core/clusters/nodes.ts';
 import { machinesOf } from '../../core/clusters/spec/defaults.ts';
+import { applyUpgrade } from '../../core/clusters/upgrade.ts';
 import { writeFileAtomically } from '../../core/host/atomic-file.ts';
 import { openCluster } from '../../core/kubernetes/cluster-access.ts';
 import type { ClusterState } from '../../core/kubernetes/cluster-state.ts';
@@ -25,13 +26,8 @@ import {
 /** Steps that make a cluster's machines, and say who owns them. */
 export function machineActivities(deps: ClusterDependencies, tools: ClusterTools) {
   return {
-    applyCluster: ({ input, on }: StepOn) =>
-      runActivity('apply cluster', async (hooks) => {
-        const making = await tools.making(input, hooks);
-        await making.provider.prepareAssets(making.spec, making.context);
-        await using cluster = await tools.clusterAt(input, on);
-        await applyCluster(making, cluster, hooks.signal);
-      }),
+    applyCluster: (step: StepOn) => applyBy(applyCluster, step, tools),
+    applyUpgrade: (step: StepOn) => applyBy(applyUpgrade, step, tools),
     /**
      * Brings the network between pods as soon as the API server answers, since no node is ready without; waits for every machine,
      * and keeps the kubeconfig of the cluster that they make.
@@ -75,6 +71,16 @@ export function machineActivities(deps: ClusterDependencies, tools: ClusterTools
         };
       }),
   };
+}
+
+/** Brings a cluster's objects, as its specification says now, to whoever makes its machines. */
+function applyBy(apply: typeof applyCluster, { input, on }: StepOn, tools: ClusterTools): Promise<void> {
+  return runActivity('apply cluster', async (hooks) => {
+    const making = await tools.making(input, hooks);
+    await making.provider.prepareAssets(making.spec, making.context);
+    await using cluster = await tools.clusterAt(input, on);
+    await apply(making, cluster, hooks.signal);
+  });
 }
 
 /** Talks to a cluster whose machines are still coming: its kubeconfig is kept only when they all are there. */

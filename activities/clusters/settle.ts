@@ -43,6 +43,13 @@ export async function settleMoves(
   for (const move of [there, back]) await settleMove(await tools.moveRequest(input, move, hooks));
 }
 
+/** Who has a management cluster, where both it and a bootstrap cluster are there. @throws SealiftError those of findOwner */
+export async function ownerNow(input: ClusterOperationInput, tools: ClusterTools): Promise<ClusterPlace | 'nobody'> {
+  await using bootstrap = await tools.clusterAt(input, 'bootstrap');
+  await using self = await tools.clusterAt(input, 'self');
+  return await findOwner(input.name, bootstrap, self);
+}
+
 /**
  * Who has a management cluster, as far as this machine knows, once no move of it is left broken off.
  * @throws SealiftError those of settleMoves

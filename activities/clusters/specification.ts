@@ -1,3 +1,4 @@
+import type { ClusterOperationInput } from '../../contracts/clusters.ts';
 import { version } from '../../contracts/version.ts';
 import { publishSpec } from '../../core/clusters/git-resources.ts';
 import { keepSpec } from '../../core/clusters/keep-spec.ts';
@@ -14,12 +15,20 @@ export function specificationActivities(deps: ClusterDependencies, tools: Cluste
         await using cluster = await tools.clusterAt(input, on);
         await keepSpec(spec, cluster, { providers: deps.providers, version, signal });
       }),
-    /** Writes the specification into the git repository that it names, if any. */
-    installAddOns: ({ input }: Step) =>
-      runActivity('write into git', async ({ signal }) => {
-        const workspace = deps.workspace(input);
-        const { spec } = await workspace.readValidated();
-        await publishSpec(spec, 'Create', { env: deps.environment, scratch: workspace.scratch, signal });
-      }),
+    installAddOns: ({ input }: Step) => writeIntoGit('Create', input, deps),
+    publishUpgrade: ({ input }: Step) => writeIntoGit('Upgrade', input, deps),
   };
+}
+
+/** Writes the specification into the git repository that it names, if any. */
+function writeIntoGit(
+  verb: 'Create' | 'Upgrade',
+  input: ClusterOperationInput,
+  deps: ClusterDependencies,
+): Promise<void> {
+  return runActivity('write into git', async ({ signal }) => {
+    const workspace = deps.workspace(input);
+    const { spec } = await workspace.readValidated();
+    await publishSpec(spec, verb, { env: deps.environment, scratch: workspace.scratch, signal });
+  });
 }

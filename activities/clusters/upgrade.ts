@@ -3,21 +3,19 @@ import { Context } from '@temporalio/activity';
 import type { ClusterOperationInput, ClusterPlace, UpgradeSurvey } from '../../contracts/clusters.ts';
 import { applySecrets } from '../../core/clusters/apply.ts';
 import { readClusterState } from '../../core/clusters/await.ts';
-import { findClusterObject, findOwner } from '../../core/clusters/find-owner.ts';
-import { publishSpec } from '../../core/clusters/git-resources.ts';
+import { findClusterObject } from '../../core/clusters/find-owner.ts';
 import { pauseReconcilers, resumeReconcilers, type PauseRequest } from '../../core/clusters/upgrade-pause.ts';
-import { applyUpgrade, isChanged, removeOldTemplates, upgradeNeeded } from '../../core/clusters/upgrade.ts';
+import { isChanged, removeOldTemplates, upgradeNeeded } from '../../core/clusters/upgrade.ts';
 import { SealiftError } from '../../core/errors.ts';
 import type { WorkHooks } from '../../core/transfer/progress.ts';
 import { runActivity } from '../lib/run.ts';
-import { moveManagement, settleMoves } from './settle.ts';
+import { moveManagement, ownerNow, settleMoves } from './settle.ts';
 import { keeperOf, surveyUpgrade, warningTexts } from './survey-upgrade.ts';
 import { providerNamed, type ClusterDependencies, type ClusterTools, type Step, type StepOn } from './tools.ts';
 
 /** Steps that bring a cluster to what its specification says now. */
 export function upgradeActivities(deps: ClusterDependencies, tools: ClusterTools) {
   return {
-    ...rolloutActivities(deps, tools),
     /** Finds all that would go wrong, and keeps both specifications for the phases to come. */
     validateUpgrade: ({ input }: Step) =>
       runActivity('validate', async (hooks): Promise<UpgradeSurvey> => {
@@ -44,6 +42,11 @@ export function upgradeActivities(deps: ClusterDependencies, tools: ClusterTools
         if (survey.isUnfinished || survey.replacesClusterApi || isChanged(making.previous!, making.spec)) return true;
         await using cluster = await tools.clusterAt(input, keeperOf(input));
         return await upgradeNeeded(making, cluster);
+      }),
+    removeOldTemplates: ({ input, on }: StepOn) =>
+      runActivity('remove old templates', async (hooks) => {
+        await using cluster = await tools.clusterAt(input, on);
+        await removeOldTemplates(await tools.making(input, hooks), cluster);
       }),
     pauseReconcile: ({ input }: Step) =>
       runActivity('pause reconcilers', async () => {
@@ -74,29 +77,6 @@ export function upgradeActivities(deps: ClusterDependencies, tools: ClusterTools
   };
 }
 
-function rolloutActivities(deps: ClusterDependencies, tools: ClusterTools) {
-  return {
-    applyUpgrade: ({ input, on }: StepOn) =>
-      runActivity('apply cluster', async (hooks) => {
-        const making = await tools.making(input, hooks);
-        await making.provider.prepareAssets(making.spec, making.context);
-        await using cluster = await tools.clusterAt(input, on);
-        await applyUpgrade(making, cluster, hooks.signal);
-      }),
-    removeOldTemplates: ({ input, on }: StepOn) =>
-      runActivity('remove old templates', async (hooks) => {
-        await using cluster = await tools.clusterAt(input, on);
-        await removeOldTemplates(await tools.making(input, hooks), cluster);
-      }),
-    publishUpgrade: ({ input }: Step) =>
-      runActivity('write into git', async ({ signal }) => {
-        const workspace = deps.workspace(input);
-        const { spec } = await workspace.readValidated();
-        await publishSpec(spec, 'Upgrade', { env: deps.environment, scratch: workspace.scratch, signal });
-      }),
-  };
-}
-
 async function pauseRequest(input: ClusterOperationInput, deps: ClusterDependencies): Promise<PauseRequest> {
   const { spec, previous } = await deps.workspace(input).readValidated();
   return {
@@ -105,12 +85,6 @@ async function pauseRequest(input: ClusterOperationInput, deps: ClusterDependenc
     provider: providerNamed(deps.providers, spec.provider),
     operation: Context.current().info.workflowExecution!.workflowId,
   };
-}
-
-async function ownerNow(input: ClusterOperationInput, tools: ClusterTools): Promise<ClusterPlace | 'nobody'> {
-  await using bootstrap = await tools.clusterAt(input, 'bootstrap');
-  await using self = await tools.clusterAt(input, 'self');
-  return await findOwner(input.name, bootstrap, self);
 }
 
 /** @returns who has the cluster then */

@@ -4,7 +4,7 @@ import { SealiftError } from '../errors.ts';
 import { pausedBy, resumeAll } from '../gitops/pause.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { ItemsFailed } from '../transfer/failures.ts';
-import { findClusterObject, isPaused } from './find-owner.ts';
+import { findClusterObject, isPaused, pausedByOthers } from './find-owner.ts';
 import { keptClusters } from './read-kept-spec.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
 import { refuseProblems } from './validate.ts';
@@ -79,8 +79,6 @@ export async function resumeForDeletion(name: string, on: Cluster): Promise<void
   throw new SealiftError('ClusterNotReady', {
     side: 'cluster',
     operation: 'delete cluster',
-    subject: `Cluster ${CLUSTER_NAMESPACE}/${name}`,
-    message: `it is paused at ${on.server}, and not by Sealift`,
-    remedy: 'find out who paused it; when that is over, set spec.paused to false, then retry',
+    ...pausedByOthers(name, on),
   });
 }

@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import type { ClusterSpec, KubernetesObject } from '../../contracts/cluster-spec.ts';
 import { SealiftError } from '../errors.ts';
 import { clusterFolder, gitBranchOf } from '../gitops/cluster-files.ts';
 import { publish, type PublishContext } from '../gitops/publish.ts';
 import { describeObject } from '../kubernetes/cluster-access.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
+import { readLocal } from '../sources/read-local.ts';
 import { author } from './git-resources.ts';
 import { keptClusters, keptDocuments } from './read-kept-spec.ts';
 import { isProblem } from './spec/findings.ts';
@@ -13,19 +13,10 @@ import { readClusterSpec } from './spec/read-spec.ts';
 
 /**
  * Reads a specification as far as a delete needs it: values that are not allowed any more are no reason to keep a cluster.
- * @throws SealiftError FileMissing; InvalidInput when it cannot be understood
+ * @throws SealiftError those of readLocal; InvalidInput when it cannot be understood
  */
 export async function readSpecToDelete(file: string, providers: readonly SpecProvider[]): Promise<ClusterSpec> {
-  const bytes = await readFile(file).catch((cause: unknown) => {
-    throw new SealiftError('FileMissing', {
-      side: 'local',
-      operation: 'read specification',
-      subject: file,
-      message: cause instanceof Error ? cause.message : String(cause),
-      remedy: 'put the file back where it was when the operation was started, then retry',
-      cause,
-    });
-  });
+  const bytes = await readLocal(file, 'local');
   const { spec, findings } = readClusterSpec(file, bytes, providers);
   if (spec !== undefined) return spec;
   const [first] = findings.filter(isProblem);

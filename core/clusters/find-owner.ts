@@ -30,3 +30,12 @@ export async function findClusterObject(name: string, on: Cluster | undefined): 
 export function isPaused({ spec }: KubernetesObject): boolean {
   return (spec as { paused?: boolean } | undefined)?.paused === true;
 }
+
+/** What is said of a Cluster object that somebody else paused: whoever did that has a reason, and nobody resumes it for them. */
+export function pausedByOthers(name: string, on: Cluster): Record<'subject' | 'message' | 'remedy', string> {
+  return {
+    subject: `Cluster ${CLUSTER_NAMESPACE}/${name}`,
+    message: `it is paused at ${on.server}, and not by this operation`,
+    remedy: 'find out who paused it; when that is over, set spec.paused to false, then retry',
+  };
+}

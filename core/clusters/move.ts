@@ -4,6 +4,7 @@ import type { Clusterctl } from '../cluster-api/clusterctl.ts';
 import { SealiftError } from '../errors.ts';
 import { readFileIfPresent, writeFileAtomically } from '../host/atomic-file.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
+import { isPaused, pausedByOthers } from './find-owner.ts';
 import { movedObjects, nameOf, type MovedObject } from './move-inventory.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
 
@@ -140,20 +141,19 @@ async function compare(objects: readonly MovedObject[], target: Cluster): Promis
 }
 
 async function refusePaused(source: Cluster): Promise<void> {
-  const paused = (await clustersOf(source)).find(({ spec }) => (spec as { paused?: boolean }).paused === true);
+  const paused = (await clustersOf(source)).find(isPaused);
   if (paused === undefined) return;
   throw new SealiftError('ClusterNotReady', {
     side: 'cluster',
     operation: 'move clusters',
-    subject: `Cluster ${CLUSTER_NAMESPACE}/${paused.metadata.name}`,
-    message: `it is paused at ${source.server}, and not by this operation`,
-    remedy: 'find out who paused it; when that is over, set spec.paused to false, then retry',
+    ...pausedByOthers(paused.metadata.name, source),
   });
 }
 
 async function setPaused(cluster: Cluster, paused: boolean): Promise<void> {
-  for (const { apiVersion, kind, metadata, spec } of await clustersOf(cluster)) {
-    if (((spec as { paused?: boolean }).paused ?? false) === paused) continue;
+  for (const object of await clustersOf(cluster)) {
+    if (isPaused(object) === paused) continue;
+    const { apiVersion, kind, metadata } = object;
     await cluster.patch({ apiVersion, kind, metadata }, { spec: { paused: paused ? true : null } });
   }
 }

@@ -9,19 +9,18 @@ import type { Cluster } from '../kubernetes/cluster.ts';
 import { readLocal } from '../sources/read-local.ts';
 import { readClusterState } from './await.ts';
 import { checkRelease, type ReleaseQuestion } from './check-release.ts';
+import { findClusterObject, isPaused, pausedByOthers } from './find-owner.ts';
 import { releasedProviders } from './install-capi.ts';
 import { bringsLayoutUp, isBeyondThis, layoutFindings } from './layout.ts';
 import { changesOfCharts } from './provider-charts.ts';
 import { readKeptSpec } from './read-kept-spec.ts';
 import type { ClusterRelease } from './release.ts';
 import { meansFindings } from './check-means.ts';
-import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
 import { compareSpecs } from './spec/compare-specs.ts';
 import { readClusterSpec, withPositions } from './spec/read-spec.ts';
 import { byVersion, minorOf, minorsBetween } from './spec/syntax.ts';
 import { problem } from './spec/findings.ts';
 import { managementFindings, refuseProblems } from './validate.ts';
-import { undefinedIfUnknown } from '../kubernetes/unknown-kind.ts';
 
 export interface UpgradeRequest extends ReleaseQuestion {
   role: ClusterRole;
@@ -190,17 +189,10 @@ async function changesOfProviders(
 /** Nothing happens to a cluster that is paused. */
 async function pauseFindings({ name }: ClusterSpec, { owner, isMoving }: UpgradeRequest): Promise<Finding[]> {
   if (isMoving) return [];
-  const metadata = { name, namespace: CLUSTER_NAMESPACE };
-  const cluster = await owner
-    .get({ apiVersion: capiVersions.cluster, kind: 'Cluster', metadata })
-    .catch(undefinedIfUnknown);
-  if ((cluster?.['spec'] as { paused?: boolean } | undefined)?.paused !== true) return [];
-  return [
-    problem('management.paused', `Cluster ${CLUSTER_NAMESPACE}/${name}`, {
-      message: `it is paused at ${owner.server}, and not by Sealift`,
-      remedy: 'find out who paused it; when that is over, set spec.paused to false',
-    }),
-  ];
+  const found = await findClusterObject(name, owner);
+  if (found === undefined || !isPaused(found)) return [];
+  const { subject, ...texts } = pausedByOthers(name, owner);
+  return [problem('management.paused', subject, texts)];
 }
 
 function idOf({ id, subject, message }: Finding): string {

@@ -51,6 +51,9 @@ describe('recorded histories', () => {
   it.each([
     ['exportArtifacts', 'success', 'listContents.executeWithOptions(', 'planBundle.executeWithOptions('],
     ['importArtifacts', 'success', 'verifyBlobs.executeWithOptions(', 'finishImport.executeWithOptions('],
+    ['createCluster', 'workload', 'await keepSpecification(run);', "await makeMachines(run, 'management');"],
+    ['upgradeCluster', 'workload', 'applyUpgrade.executeWithOptions(', 'removeOldTemplates.executeWithOptions('],
+    ['deleteCluster', 'workload', 'deleteMachines.executeWithOptions(', 'confirmDeleted.executeWithOptions('],
   ])('%s (%s) is caught when it has %s and %s in the other order', async (workflow, outcome, first, second) => {
     await using copy = await temporaryFolder('reordered');
     for (const layer of ['workflows', 'contracts']) {

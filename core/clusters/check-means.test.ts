@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ClusterSpec } from '../../contracts/cluster-spec.ts';
 import type { ProviderChart, ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
 import { toolRunner } from '../host/run-tool.ts';
-import { chartFindings, type ChartQuestion } from './check-charts.ts';
+import { meansFindings, type MeansQuestion } from './check-means.ts';
 import type { ClusterRelease } from './release.ts';
 import { changedSpec } from './spec/testing.ts';
 
@@ -17,23 +17,23 @@ const stack = {
 };
 const cilium = { chart: archive, version: '1', agent: 'a:1', operator: 'b:1' };
 
-function question(release: Partial<ClusterRelease>, change: Partial<ChartQuestion> = {}): ChartQuestion {
+function question(release: Partial<ClusterRelease>, change: Partial<MeansQuestion> = {}): MeansQuestion {
   const provider = { charts: () => [services], needsBootstrap: (operation: string) => operation !== 'upgrade' };
   return {
     spec: { ...changedSpec(() => undefined), role: 'management' },
     provider: provider as unknown as ProviderPlugin,
     release: { kubernetesVersion: 'v1.34.6', ...release } as ClusterRelease,
-    context: { run: () => Promise.resolve('v3') } as unknown as ProviderContext,
+    context: { run: () => Promise.resolve('v3.19.0') } as unknown as ProviderContext,
     operation: 'create',
-    bootstrapHasNodes: true,
+    ...{ bootstrapHasNodes: true, usesClusterctl: false, skip: [] },
     ...change,
   };
 }
 const withoutHelm = { run: toolRunner([], { PATH: '/nonexistent' }) } as unknown as ProviderContext;
-const found = async (asked: ChartQuestion): Promise<string[]> =>
-  (await chartFindings(asked)).map(({ id, remedy }) => `${id}${remedy === '' ? ' without a remedy' : ''}`);
+const found = async (asked: MeansQuestion): Promise<string[]> =>
+  (await meansFindings(asked)).map(({ id, remedy }) => `${id}${remedy === '' ? ' without a remedy' : ''}`);
 
-describe('what would keep charts from being installed', () => {
+describe('what an operation would lack to work with', () => {
   it('is nothing where nodes run them and helm is there', async () => {
     expect(await found(question({ stack, cilium }))).toEqual([]);
   });
@@ -50,8 +50,8 @@ describe('what would keep charts from being installed', () => {
 
   it('is a helm that cannot be found, where there is a chart', async () => {
     const context = withoutHelm;
-    expect(await found(question({ stack }, { context }))).toEqual(['worker.no-helm']);
-    expect(await found(question({ cilium }, { context }))).toEqual(['worker.no-helm']);
+    expect(await found(question({ stack }, { context }))).toEqual(['tool.missing']);
+    expect(await found(question({ cilium }, { context }))).toEqual(['tool.missing']);
     expect(await found(question({}, { context }))).toEqual([]);
     expect(await found(question({ cilium }, { context, operation: 'delete' }))).toEqual([]);
   });
@@ -63,7 +63,7 @@ describe('what would keep charts from being installed', () => {
     const upgrade = { spec, previous: spec, context: withoutHelm, operation: 'upgrade' as const };
     expect(await found(question({ cilium }, upgrade))).toEqual([]);
     expect(await found(question({ cilium }, { ...upgrade, spec: changedSpec(() => undefined) }))).toEqual([
-      'worker.no-helm',
+      'tool.missing',
     ]);
   });
 });
