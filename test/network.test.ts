@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ClusterSpec, KubernetesObject } from '../contracts/cluster-spec.ts';
 import type { ProviderContext } from '../contracts/provider-plugin.ts';
-import { bringsNetwork, installNetwork, type NetworkInstallation } from '../core/clusters/cni.ts';
+import { bringsNetwork, installNetwork, isNetworkCurrent, type NetworkInstallation } from '../core/clusters/cni.ts';
 import { changedSpec, type ExampleSpec } from '../core/clusters/spec/testing.ts';
 import { toolRunner } from '../core/host/run-tool.ts';
 import { openCluster } from '../core/kubernetes/cluster-access.ts';
@@ -63,13 +63,12 @@ describe.skipIf(unavailable !== undefined)(`the network of a cluster${unavailabl
     change: (example: ExampleSpec) => void = () => undefined,
     { version = '1.19.4', previous }: { version?: string; previous?: ClusterSpec } = {},
   ): NetworkInstallation {
-    const at = (reference: string): string => reference.replace('1.19.4', version);
     const chart = generateChartArchive({ name: 'cilium', version, templates: smallCiliumTemplates });
-    const { agent, operator } = smallCilium;
+    const { agent, operator } = smallCilium(version);
     return {
       spec: changedSpec(change),
       provider,
-      release: { kubernetesVersion: 'v1.34.6', cilium: { chart, version, agent: at(agent), operator: at(operator) } },
+      release: { kubernetesVersion: 'v1.34.6', cilium: { chart, version, agent, operator } },
       context,
       ...(previous === undefined ? {} : { previous }),
     };
@@ -136,6 +135,20 @@ describe.skipIf(unavailable !== undefined)(`the network of a cluster${unavailabl
       'routing-mode': 'native',
       'upgrade-compatibility': '1.19',
     });
+  });
+
+  it('is known to be what would be installed, or not', async () => {
+    expect(await isNetworkCurrent(installation(), cluster)).toBe(false);
+    await installNetwork(installation(), cluster, signal);
+    expect(await isNetworkCurrent(installation(), cluster)).toBe(true);
+    for (const other of [
+      installation(cilium({ routingMode: 'direct' })),
+      installation(undefined, { version: '1.20.0' }),
+    ]) {
+      expect(await isNetworkCurrent(other, cluster)).toBe(false);
+    }
+    const { spec: previous } = installation();
+    expect(await isNetworkCurrent(installation(cilium({ skipUpgrade: true }), { previous }), cluster)).toBe(true);
   });
 
   it('is left to its operator by skipUpgrade, once it is there', async () => {

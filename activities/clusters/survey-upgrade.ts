@@ -1,5 +1,6 @@
 import type { ClusterOperationInput, ClusterPlace } from '../../contracts/clusters.ts';
 import type { UpgradePlan } from '../../contracts/upgrade-plan.ts';
+import { isNetworkCurrent } from '../../core/clusters/cni.ts';
 import { findClusterObject, findOwner, isPaused } from '../../core/clusters/find-owner.ts';
 import { isMoveOpen } from '../../core/clusters/move.ts';
 import { planRollout } from '../../core/clusters/upgrade-plan.ts';
@@ -71,7 +72,9 @@ export async function planUpgrade(
     bringsLayoutUp ||
     clusterApi.length > 0 ||
     isChanged(previous, spec) ||
-    (await upgradeNeeded(making, owning));
+    (await upgradeNeeded(making, owning)) ||
+    // a workload cluster itself need not answer for its plan
+    (input.role === 'management' && !(await isNetworkCurrent(making, owning)));
   const rollout = planRollout(provider, [previous, spec], kubernetesVersion);
   return {
     name: input.name,

@@ -3,6 +3,7 @@ import { Context } from '@temporalio/activity';
 import type { ClusterOperationInput, ClusterPlace, UpgradeSurvey } from '../../contracts/clusters.ts';
 import { applySecrets } from '../../core/clusters/apply.ts';
 import { readClusterState } from '../../core/clusters/await.ts';
+import { isNetworkCurrent } from '../../core/clusters/cni.ts';
 import { findClusterObject } from '../../core/clusters/find-owner.ts';
 import { pauseReconcilers, resumeReconcilers, type PauseRequest } from '../../core/clusters/upgrade-pause.ts';
 import { isChanged, removeOldTemplates, upgradeNeeded } from '../../core/clusters/upgrade.ts';
@@ -41,7 +42,7 @@ export function upgradeActivities(deps: ClusterDependencies, tools: ClusterTools
         const making = await tools.making(input, hooks);
         if (survey.isUnfinished || survey.replacesClusterApi || isChanged(making.previous!, making.spec)) return true;
         await using cluster = await tools.clusterAt(input, keeperOf(input));
-        return await upgradeNeeded(making, cluster);
+        return (await upgradeNeeded(making, cluster)) || !(await isNetworkCurrent(making, cluster));
       }),
     removeOldTemplates: ({ input, on }: StepOn) =>
       runActivity('remove old templates', async (hooks) => {

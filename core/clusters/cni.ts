@@ -1,7 +1,7 @@
 import type { ClusterSpec, KubernetesObject } from '../../contracts/cluster-spec.ts';
 import type { ProviderContext, ProviderPlugin } from '../../contracts/provider-plugin.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
-import { installChart } from './charts.ts';
+import { installChart, isInstalled, type Chart, type ChartInstallation } from './charts.ts';
 import { CLUSTER_NAMESPACE } from './render/names.ts';
 import { splitTag, type CiliumRelease, type ClusterRelease } from './release.ts';
 
@@ -53,22 +53,39 @@ export async function installNetwork(
   workload: Cluster,
   signal: AbortSignal,
 ): Promise<void> {
-  const { spec, release, context } = installation;
   if (!bringsNetwork(installation)) return;
+  const { chart, how } = networkChart(installation);
+  await installChart(chart, how, workload, signal);
+}
+
+/**
+ * Whether `installNetwork` would leave a cluster as it is.
+ * @param workload the cluster itself
+ * @throws SealiftError those of Cluster.get
+ */
+export async function isNetworkCurrent(installation: NetworkInstallation, workload: Cluster): Promise<boolean> {
+  if (!bringsNetwork(installation)) return true;
+  const { chart, how } = networkChart(installation);
+  return await isInstalled(chart, how, workload);
+}
+
+function networkChart(installation: NetworkInstallation): { chart: Chart; how: ChartInstallation } {
+  const { spec, release, context } = installation;
   const cilium = release.cilium!;
   const values = ciliumValues(spec, cilium);
-  const chart = {
-    ...{ name: AGENT, namespace: NAMESPACE, archive: cilium.chart, version: cilium.version, values },
-    mark: { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: { name: AGENT, namespace: NAMESPACE } },
+  return {
+    chart: {
+      ...{ name: AGENT, namespace: NAMESPACE, archive: cilium.chart, version: cilium.version, values },
+      mark: { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: { name: AGENT, namespace: NAMESPACE } },
+    },
+    how: {
+      mirror: spec.cluster.spec.registryMirrorConfiguration,
+      kubernetesVersion: release.kubernetesVersion,
+      context,
+      beside: openNamespaces(installation, values),
+      valuesFor: compatibility,
+    },
   };
-  const how = {
-    mirror: spec.cluster.spec.registryMirrorConfiguration,
-    kubernetesVersion: release.kubernetesVersion,
-    context,
-    beside: openNamespaces(installation, values),
-    valuesFor: compatibility,
-  };
-  await installChart(chart, how, workload, signal);
 }
 
 function ciliumConfig({ cluster }: ClusterSpec): CiliumConfig | undefined {

@@ -28,14 +28,17 @@ const infrastructures: Record<LabInfrastructure, { field: string; images: object
 export interface ClusterReleaseSettings extends WantedReleases {
   /** with the images of Cluster API's controllers and of tools, some of which hold the real programs, as etcd's does then */
   withPrograms?: boolean;
-  /** with a small Cilium: for clusters whose API servers are real, since imitations take no server-side apply */
-  withNetwork?: boolean;
+  /** with a small Cilium of this version: for clusters whose API servers are real, since imitations take no server-side apply */
+  cilium?: string;
+  /** of the release; 1 when absent */
+  number?: number;
 }
 
 /** An EKS Anywhere release, served on this machine, that holds the lab's Cluster API: clusters can be made of its bundle. */
 export async function serveClusterRelease(wanted: ClusterReleaseSettings = {}): Promise<ServedRelease> {
   const releases = await clusterApiReleases(wanted);
-  const { field, images } = infrastructures[wanted.infrastructure ?? 'docker'];
+  const { number = 1, cilium, infrastructure = 'docker' } = wanted;
+  const { field, images } = infrastructures[infrastructure];
   const fields = ['clusterAPI', 'bootstrap', 'controlPlane', field];
   const contents = new Map<string, Uint8Array>();
   const components = releases.map(({ version, components: manifest, metadata }, index) => {
@@ -57,7 +60,7 @@ export async function serveClusterRelease(wanted: ClusterReleaseSettings = {}): 
       kubeVersion: minor,
       ...Object.fromEntries(components),
       certManager,
-      ...(wanted.withNetwork === true ? { cilium: ciliumBlock() } : {}),
+      ...(cilium === undefined ? {} : { cilium: ciliumBlock(cilium) }),
       ...(wanted.withPrograms === true ? { eksa: { cliTools: image('eks-anywhere-cli-tools', 'v0.26.0') } } : {}),
       eksD: {
         ...{ name, kubeVersion, channel: minor.replace('.', '-') },
@@ -69,20 +72,20 @@ export async function serveClusterRelease(wanted: ClusterReleaseSettings = {}): 
   const bundles = {
     apiVersion: 'anywhere.eks.amazonaws.com/v1alpha1',
     kind: 'Bundles',
-    metadata: { name: 'bundles-1' },
-    spec: { number: 1, cliMinVersion: 'v0.18.0', cliMaxVersion: 'v0.30.0', versionsBundles },
+    metadata: { name: `bundles-${number}` },
+    spec: { number, cliMinVersion: 'v0.18.0', cliMaxVersion: 'v0.30.0', versionsBundles },
   };
   const made = {
     ...(wanted.withPrograms === true ? { imageOf: await programImages() } : {}),
-    ...(wanted.withNetwork === true ? { charts: new Map([[smallCilium.chart, smallCiliumTemplates]]) } : {}),
+    ...(cilium === undefined ? {} : { charts: new Map([[smallCilium(cilium).chart, smallCiliumTemplates]]) }),
   };
   return serveRelease(stringify(bundles, { lineWidth: 0 }), contents, made);
 }
 
-function ciliumBlock(): object {
-  const { chart, agent, operator } = smallCilium;
+function ciliumBlock(version: string): object {
+  const { chart, agent, operator } = smallCilium(version);
   return {
-    version: 'v1.19.4-1',
+    version: `v${version}-1`,
     cilium: { ...image('cilium', ''), uri: agent },
     operator: { ...image('operator-generic', ''), uri: operator },
     helmChart: { description: 'Helm chart for cilium-chart', imageDigest: digest, name: 'cilium-chart', uri: chart },

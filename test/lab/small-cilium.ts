@@ -2,12 +2,14 @@
 
 const registry = 'public.ecr.aws/eks/cilium';
 
-/** Where a release says that its Cilium is. */
-export const smallCilium = {
-  chart: `${registry}/cilium:1.19.4-1`,
-  agent: `${registry}/cilium:v1.19.4-1`,
-  operator: `${registry}/operator-generic:v1.19.4-1`,
-} as const;
+/** Where a release says that its Cilium is. @param version e.g. `1.19.4` */
+export function smallCilium(version: string): { chart: string; agent: string; operator: string } {
+  return {
+    chart: `${registry}/cilium:${version}-1`,
+    agent: `${registry}/cilium:v${version}-1`,
+    operator: `${registry}/operator-generic:v${version}-1`,
+  };
+}
 
 function workload(kind: string, name: string, image: string, more: string): string {
   return `apiVersion: apps/v1
