@@ -1,15 +1,14 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { archiveName, removeOldArchives, writeArchive } from '../core/diagnostics/archive.ts';
 import { collectDiagnostics, type DiagnosticsRequest } from '../core/diagnostics/collect.ts';
 import { openCluster } from '../core/kubernetes/cluster-access.ts';
+import { readArchive } from './helpers/diagnostics-archive.ts';
 import { kubeApiserverUnavailable, startKubeApiserver, type KubeApiserver } from './helpers/kube-apiserver.ts';
 import { findLeaks } from './helpers/leaks.ts';
 import { looseDefinition } from './helpers/loose-definition.ts';
 import { temporaryFolder, type TemporaryFolder } from './helpers/paths.ts';
-import { runOk } from './helpers/processes.ts';
 
 const why = await kubeApiserverUnavailable();
 if (why !== undefined) console.warn(`no diagnostics are collected from a real API server: ${why}`);
@@ -26,18 +25,6 @@ beforeAll(async () => {
   folder = await temporaryFolder('diagnostics');
 });
 afterAll(() => folder?.remove());
-
-/** Names in an archive without its only folder, and all of its content. */
-async function read(archive: string): Promise<{ names: string[]; text: string; file(name: string): Promise<string> }> {
-  const top = archive.slice(archive.lastIndexOf('/') + 1).replace('.tar.gz', '');
-  const names = (await runOk('tar', ['-tzf', archive])).trim().split('\n');
-  expect(names.filter((name) => !name.startsWith(`${top}/`))).toEqual([]);
-  return {
-    names: names.map((name) => name.slice(top.length + 1)),
-    text: gunzipSync(await readFile(archive)).toString('utf8'),
-    file: (name) => runOk('tar', ['-xzOf', archive, `${top}/${name}`]),
-  };
-}
 
 describe('archives of diagnostics', () => {
   it('are kept in a bounded number for each cluster, and nothing else is touched', async () => {
@@ -65,7 +52,7 @@ describe('archives of diagnostics', () => {
       { path: '../../etc/passwd', text: '3' },
       { path: `${'long/'.repeat(40)}x`, text: '4' },
     ]);
-    const { names, file } = await read(path);
+    const { names, file } = await readArchive(path);
     expect(names).toEqual(['a/___.json', 'a/___.json.2', '_/_/etc/passwd', `${'long/'.repeat(40)}x`]);
     expect(await file(names[3]!)).toBe('4');
   });
@@ -138,7 +125,7 @@ describe.skipIf(why !== undefined)('diagnostics of clusters', () => {
     const { archive, clusters, missing } = await collectDiagnostics(asked);
     expect((await stat(archive)).mode & 0o777).toBe(0o600);
     expect(clusters).toMatchObject([{ place: 'management', server: api.url, answered: true }]);
-    const { names, text, file } = await read(archive);
+    const { names, text, file } = await readArchive(archive);
     expect(findLeaks(text, secrets, ['robot'])).toEqual([]);
     expect(names).toEqual(
       expect.arrayContaining(['summary.txt', 'management/events.txt', 'management/conditions.txt']),
@@ -172,7 +159,7 @@ describe.skipIf(why !== undefined)('diagnostics of clusters', () => {
     expect(missing.join('\n')).toMatch(
       /self: Secret \(v1\): .*403[^]*self: events and logs: its Secrets are not known/,
     );
-    expect((await read(archive)).names.filter((name) => name.startsWith('self/'))).toEqual([]);
+    expect((await readArchive(archive)).names.filter((name) => name.startsWith('self/'))).toEqual([]);
   });
 
   it('are collected of what answers when something does not', async () => {
@@ -191,7 +178,7 @@ describe.skipIf(why !== undefined)('diagnostics of clusters', () => {
       ['management', true],
       ['self', false],
     ]);
-    expect(await (await read(archive)).file('summary.txt')).toContain(
+    expect(await (await readArchive(archive)).file('summary.txt')).toContain(
       'bootstrap at https://127.0.0.1:9: it does not answer',
     );
   });

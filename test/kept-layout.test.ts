@@ -1,8 +1,7 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, it } from 'vitest';
-import { parseAllDocuments } from 'yaml';
 import { createClusterActivities } from '../activities/clusters/index.ts';
 import type { ClusterSpec, KubernetesObject } from '../contracts/cluster-spec.ts';
 import { version } from '../contracts/version.ts';
@@ -23,8 +22,9 @@ import { findCluster } from '../workers/cluster-catalogue.ts';
 import { clusterTools } from '../workers/cluster-tools.ts';
 import { clusterInput } from './helpers/commanded-cluster.ts';
 import { kubeApiserverUnavailable, startKubeApiserver, type KubeApiserver } from './helpers/kube-apiserver.ts';
+import { keptByFixture } from './helpers/kept-fixture.ts';
 import { looseDefinition } from './helpers/loose-definition.ts';
-import { projectRoot, temporaryFolder, type TemporaryFolder } from './helpers/paths.ts';
+import { temporaryFolder, type TemporaryFolder } from './helpers/paths.ts';
 
 const why = await kubeApiserverUnavailable();
 if (why !== undefined) console.warn(`layouts are not tested on a real API server: ${why}`);
@@ -64,11 +64,7 @@ interface Ground extends AsyncDisposable {
 async function startGround(fixture: string): Promise<Ground> {
   const [api, folder] = await Promise.all([startKubeApiserver(), temporaryFolder('layout')]);
   const cluster = await openCluster(api.kubeconfig);
-  const documents = parseAllDocuments(await readFile(join(projectRoot, 'test', 'fixtures', fixture), 'utf8'));
-  const kept = documents.map((document) => document.toJS() as KubernetesObject);
-  const defined = kept.filter(({ kind }) => kind === definitionKind.kind).map(definedKind);
-  const others = kept.filter(({ kind }) => kind !== definitionKind.kind && !defined.includes(kind));
-  await cluster.applyAll([...clusterApi(), ...[...new Set(others.map(({ kind }) => kind))].map(looselyKept), ...kept]);
+  await cluster.applyAll([...clusterApi(), ...(await keptByFixture(fixture))]);
   return {
     api,
     cluster,
@@ -88,14 +84,6 @@ async function startGround(fixture: string): Promise<Ground> {
       await folder.remove();
     },
   };
-}
-
-function definedKind({ spec }: KubernetesObject): string {
-  return (spec as { names: { kind: string } }).names.kind;
-}
-
-function looselyKept(kind: string): KubernetesObject {
-  return looseDefinition({ apiVersion: eksa.apiVersion, kind }, `${kind.toLowerCase()}s`);
 }
 
 /** Cluster API without its controllers, with the objects of the cluster `first`. */
