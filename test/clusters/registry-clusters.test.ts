@@ -1,22 +1,29 @@
-import { readdir, readFile, readlink, rm } from 'node:fs/promises';
+import { readdir, readlink, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { generateCertificates, type Certificates } from '../helpers/certificates.ts';
+import type { KubernetesObject } from '../../contracts/cluster-spec.ts';
+import { openCluster } from '../../core/kubernetes/cluster-access.ts';
+import type { Cluster } from '../../core/kubernetes/cluster.ts';
 import { parseOutput } from '../helpers/output-schema.ts';
-import { temporaryFolder, type TemporaryFolder } from '../helpers/paths.ts';
-import { startRegistry, type TestRegistry } from '../helpers/registry.ts';
 import { runSealift } from '../helpers/sealift.ts';
 import { managedBy, ofVersion, startClusterGround, type ClusterGround } from '../lab/cluster-ground.ts';
 import { serveClusterRelease } from '../lab/cluster-release.ts';
 import { imagesInCluster } from '../lab/images-in-cluster.ts';
 import { whyNotLong } from '../lab/long.ts';
+import { startPrivateMirror, type PrivateMirror } from '../lab/private-mirror.ts';
+import { smallCilium } from '../lab/small-cilium.ts';
 
 const minutes = 60_000;
 const credentials = { user: 'nodes', password: 'only-for-the-mirror' };
-const namespaces = { 'public.ecr.aws': 'mirror/ecr', 'registry.k8s.io': 'mirror/k8s' };
+const namespace = 'eksa-system';
+/** A release that everything is made of at first, and one that it is upgraded to. */
+const releases = [
+  { number: 1, cilium: '1.19.4', withPrograms: true },
+  { number: 2, cilium: '1.20.0', withPrograms: true },
+] as const;
 
 /** A proxy that lets nothing through, and tells what it was asked for. */
 interface ClosedProxy extends AsyncDisposable {
@@ -26,20 +33,13 @@ interface ClosedProxy extends AsyncDisposable {
 
 describe.skipIf(whyNotLong !== undefined)(`clusters out of a private registry alone ${whyNotLong ?? ''}`, () => {
   let ground: ClusterGround;
-  let registry: TestRegistry;
+  let mirror: PrivateMirror;
   let proxy: ClosedProxy;
-  let certificates: Certificates;
-  let folder: TemporaryFolder;
 
   beforeAll(async () => {
-    folder = await temporaryFolder('registry-clusters');
-    certificates = await generateCertificates(folder.path);
-    [registry, proxy] = await Promise.all([
-      startRegistry({ kind: 'distribution', tls: certificates, htpasswd: credentials, accessLog: true }),
-      closedProxy(),
-    ]);
+    [mirror, proxy] = await Promise.all([startPrivateMirror(credentials), closedProxy()]);
     ground = await startClusterGround({
-      release: () => serveClusterRelease({ withPrograms: true }),
+      release: () => serveClusterRelease(releases[0]),
       env: {
         ...{ HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url, NO_PROXY: '127.0.0.1,localhost' },
         ...{ REGISTRY_USERNAME: credentials.user, REGISTRY_PASSWORD: credentials.password },
@@ -48,95 +48,148 @@ describe.skipIf(whyNotLong !== undefined)(`clusters out of a private registry al
   }, 5 * minutes);
   afterAll(async () => {
     await ground[Symbol.asyncDispose]();
-    await Promise.all([registry.stop(), proxy[Symbol.asyncDispose]()]);
-    await folder.remove();
+    await Promise.all([mirror[Symbol.asyncDispose](), proxy[Symbol.asyncDispose]()]);
   });
 
   const succeed = async (...args: string[]): Promise<Record<string, unknown>> => {
-    const { code, stdout, stderr } = await ground.sealift(...args, '--ca-file', certificates.ca);
+    const { code, stdout, stderr } = await ground.sealift(...args, ...mirror.trust);
     expect({ code, said: code === 0 ? '' : stderr + stdout }).toEqual({ code: 0, said: '' });
     return JSON.parse(stdout) as Record<string, unknown>;
   };
-  const specification = async (name: string, minor: string): Promise<string> => {
-    const ca = (await readFile(certificates.ca, 'utf8')).trim().replaceAll('\n', '\n      ');
-    const mirrors = Object.entries(namespaces).map(
-      ([origin, namespace]) => `\n      - registry: ${origin}\n        namespace: ${namespace}`,
-    );
-    const mirror = `registryMirrorConfiguration:
-    endpoint: 127.0.0.1
-    port: "${registry.port}"
-    authenticate: true
-    ociNamespaces:${mirrors.join('')}
-    caCertContent: |
-      ${ca}
-  datacenterRef:`;
-    return ground.specification(name, [managedBy('admin'), ofVersion(minor), ['datacenterRef:', mirror]]);
+  /** @returns kubeconfig of the new cluster */
+  const create = async (file: string, ...options: string[]): Promise<string> => {
+    const created = JSON.stringify(await succeed('create', 'cluster', '-f', file, ...mirror.from, ...options));
+    return (parseOutput('create-cluster', created) as { kubeconfig: string }).kubeconfig;
   };
-  const from = (): string[] => ['--registry', `${registry.host}/mirror`];
+  const specification = (name: string, minor: string): Promise<string> =>
+    ground.specification(name, [managedBy('admin'), ofVersion(minor), mirror.change]);
+  /** Imports a bundle, which is gone then. */
+  const imported = async (bundle: string): Promise<void> => {
+    await succeed('import', 'artifacts', '--input', bundle, ...mirror.from, ...mirror.into);
+    await rm(bundle);
+  };
+  const inMirror = (images: { kind: string; image: string }[]): void => {
+    expect(images).not.toEqual([]);
+    expect(images.filter(({ image }) => !image.startsWith(`${mirror.registry.host}/mirror/`))).toEqual([]);
+  };
+  /** The images of a Cilium as nodes of the mirror have them. */
+  const mirroredCilium = (version: string): string[] => {
+    const { agent, operator } = smallCilium(version);
+    return [agent, operator].map((image) => image.replace('public.ecr.aws', `${mirror.registry.host}/mirror/ecr`));
+  };
 
   it('refuses to begin while the mirror lacks images, and names them all', { timeout: 2 * minutes }, async () => {
     const file = await specification('admin', '1.34');
     const { code, stdout } = await runSealift(
       [
         ...['create', 'cluster', '-f', file, '--bundle', ground.bundle, '--on-failure', 'fail'],
-        ...['--output-format', 'json', '--ca-file', certificates.ca],
+        ...['--output-format', 'json', ...mirror.trust],
       ],
       { home: ground.home },
     );
     expect(code).toBe(5);
     const { problems } = JSON.parse(stdout) as { problems: { message: string; remedy: string }[] };
     const missing = problems.filter(({ message }) => message.includes('the registry mirror lacks'));
-    // the EKS Distro's four, kind's node, Cluster API's four, the tools
-    expect(missing.length).toBe(10);
+    // the EKS Distro's four, kind's node, Cluster API's four, the tools, Cilium's two
+    expect(missing.length).toBe(12);
     for (const { remedy } of missing) expect(remedy).toContain('sealift import artifacts');
   });
 
   it(
-    'creates, upgrades and deletes a management and a workload cluster, and asks nobody but the mirror',
+    'creates, upgrades and deletes a management and a workload cluster with their network, and asks nobody but the mirror',
     { timeout: 20 * minutes },
     async () => {
-      const maps = Object.entries(namespaces).flatMap((pair) => ['--map', pair.join('=')]);
-      await succeed('import', 'artifacts', '--input', ground.bundle, ...from(), ...maps);
-      await rm(ground.bundle);
-      const imported = registry.log().length;
-      const inMirror = (images: { kind: string; image: string }[]): void => {
-        expect(images).not.toEqual([]);
-        expect(images.filter(({ image }) => !image.startsWith(`${registry.host}/mirror/`))).toEqual([]);
-      };
+      await imported(ground.bundle);
+      const { registry } = mirror;
+      const before = registry.log().length;
       const workspace = join(ground.home.state, 'clusters', 'admin');
 
-      await ground.lab.expectManagementCluster({ namespace: 'eksa-system', name: 'admin' });
+      for (const name of ['admin', 'shop']) await ground.lab.expectManagementCluster({ namespace, name });
       const bootstrap = watchBootstrap(workspace, join(ground.home.env['XDG_CACHE_HOME']!, 'sealift', 'programs'));
-      const created = await succeed('create', 'cluster', '-f', await specification('admin', '1.34'), ...from());
+      const kubeconfig = await create(await specification('admin', '1.34'));
       const seen = await bootstrap.stop();
       inMirror(seen.images);
       expect(seen.images.filter(({ kind }) => kind === 'Deployment')).toHaveLength(4);
       expect([...seen.programs].sort()).toEqual(['capi-core', 'clusterctl', 'etcd']);
-      const { kubeconfig } = parseOutput('create-cluster', JSON.stringify(created)) as { kubeconfig: string };
       const byAdmin = ['--kubeconfig', kubeconfig];
-      const shop = await specification('shop', '1.34');
-      await succeed('create', 'cluster', '-f', shop, ...byAdmin, ...from());
-      const before = await imagesInCluster(kubeconfig);
-      inMirror(before);
-      const kinds = new Set(before.map(({ kind }) => kind));
+      const ofShop = await create(await specification('shop', '1.34'), ...byAdmin);
+      // what was taken out of it: bills, manifests, programs, charts; and that its images are there
+      const asked = registry.log().slice(before);
+      const parts = ['sealift/bundles/tags', 'sealift/eks-anywhere/bundles/', 'mirror/k8s/cluster-api/'];
+      for (const part of [...parts, 'mirror/ecr/eks/cilium/']) expect(asked).toContain(part);
+      const found = await imagesInCluster(kubeconfig);
+      inMirror(found);
+      const kinds = new Set(found.map(({ kind }) => kind));
       expect([...kinds]).toEqual(expect.arrayContaining(['Deployment', 'KubeadmControlPlane', 'KubeadmConfig']));
+      await using admin = await openCluster(kubeconfig);
+      await using shop = await openCluster(ofShop);
+      for (const cluster of [admin, shop]) {
+        expect((await networkOf(cluster)).images).toEqual(mirroredCilium(releases[0].cilium));
+      }
 
-      await succeed('upgrade', 'cluster', '-f', await specification('shop', '1.35'), ...byAdmin, ...from());
-      await succeed('upgrade', 'cluster', '-f', await specification('admin', '1.35'), ...from());
+      await imported(await ground.exportBundle('newer.tar', () => serveClusterRelease(releases[1])));
+      await upgradeKilled(await specification('shop', '1.35'), shop, ...byAdmin);
+      // a release that brings nothing else than another chart
+      const machines = await machinesOf(admin);
+      const upgraded = await succeed('upgrade', 'cluster', '-f', await specification('admin', '1.34'), ...mirror.from);
+      expect(upgraded).not.toHaveProperty('unchanged');
+      expect((await networkOf(admin)).images).toEqual(mirroredCilium(releases[1].cilium));
+      expect(await machinesOf(admin)).toEqual(machines);
+      await succeed('upgrade', 'cluster', '-f', await specification('admin', '1.35'), ...mirror.from);
+      for (const [cluster, ...options] of [[admin], [shop, ...byAdmin]] as const) {
+        const network = await networkOf(cluster);
+        expect(network.images).toEqual(mirroredCilium(releases[1].cilium));
+        expect(network.config).toMatchObject({ kubernetes: 'v1.35.4' });
+        const name = cluster === admin ? 'admin' : 'shop';
+        await succeed('upgrade', 'cluster', '-f', await specification(name, '1.35'), ...mirror.from, ...options);
+        expect(await networkOf(cluster), `${name} again`).toEqual(network);
+      }
       inMirror(await imagesInCluster(kubeconfig));
 
       await succeed('delete', 'cluster', 'shop', ...byAdmin);
-      await succeed('delete', 'cluster', 'admin', ...from());
+      await succeed('delete', 'cluster', 'admin', ...mirror.from);
       expect(await ground.home.processes()).toEqual([]);
       expect(proxy.asked).toEqual([]);
-      // what was taken out of it: bills, manifests, programs; and that its images are there
-      const asked = registry.log().slice(imported);
-      for (const part of ['sealift/bundles/tags', 'sealift/eks-anywhere/bundles/', 'mirror/k8s/cluster-api/']) {
-        expect(asked).toContain(part);
-      }
     },
   );
+
+  /** Upgrades a cluster; command and worker are killed with -9 between the settings of its network and the agents. */
+  async function upgradeKilled(file: string, cluster: Cluster, ...options: string[]): Promise<void> {
+    const args = ['upgrade', 'cluster', '-f', file, ...mirror.from, ...options];
+    const isBegun = async (): Promise<boolean> => (await networkOf(cluster)).config['upgrade-compatibility'] !== 'none';
+    const { killed } = await runSealift([...args, ...mirror.trust], { home: ground.home, kill: { when: isBegun } });
+    expect(killed).toBe(true);
+    await succeed(...args);
+  }
 });
+
+async function machinesOf(cluster: Cluster): Promise<string[]> {
+  const machines = await cluster.list({ apiVersion: 'cluster.x-k8s.io/v1beta2', kind: 'Machine' }, { namespace });
+  return machines.map(({ metadata }) => `${metadata.name} ${metadata.uid}`).sort();
+}
+
+/** What Cilium's chart has brought: images, settings, and what changes whenever somebody writes to any of it. */
+async function networkOf(
+  cluster: Cluster,
+): Promise<{ images: string[]; config: Record<string, string>; versions: (string | undefined)[] }> {
+  const at = (apiVersion: string, kind: string, name: string): Promise<KubernetesObject | undefined> =>
+    cluster.get({ apiVersion, kind, metadata: { name, namespace: 'kube-system' } });
+  const [agent, operator, config] = await Promise.all([
+    at('apps/v1', 'DaemonSet', 'cilium'),
+    at('apps/v1', 'Deployment', 'cilium-operator'),
+    at('v1', 'ConfigMap', 'cilium-config'),
+  ]);
+  interface Workload {
+    template: { spec: { containers: { image: string }[] } };
+  }
+  return {
+    images: [agent, operator].flatMap((workload) =>
+      ((workload?.['spec'] as Workload | undefined)?.template.spec.containers ?? []).map(({ image }) => image),
+    ),
+    config: (config?.['data'] ?? {}) as Record<string, string>,
+    versions: [agent, operator, config].map((object) => object?.metadata.resourceVersion),
+  };
+}
 
 /** Looks again and again at a bootstrap cluster as long as there is one: what it names, and which programs of images run. */
 function watchBootstrap(

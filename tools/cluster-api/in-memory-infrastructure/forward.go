@@ -80,13 +80,16 @@ func onlyImitated(r *http.Request) bool {
 	return strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") ||
 		strings.HasPrefix(path, "/api/v1/nodes/") ||
 		strings.HasPrefix(path, "/api/v1/pods/") ||
-		imitatedInKubeSystem.MatchString(path) ||
+		imitatedInKubeSystem.MatchString(path) && !ofNetwork.MatchString(path) ||
 		strings.HasSuffix(path, "/portforward/")
 }
 
 // The kinds in kube-system that the imitation has; who lists all there are (`clusterctl upgrade apply`) asks for others, too.
 var imitatedInKubeSystem = regexp.MustCompile(`/namespaces/kube-system/(configmaps|daemonsets|deployments|endpoints|` +
 	`poddisruptionbudgets|pods|rolebindings|roles|secrets|serviceaccounts|services)/`)
+
+// What is not kubeadm's there: the network between pods, which is applied server-side, as imitations cannot.
+var ofNetwork = regexp.MustCompile(`/namespaces/kube-system/[a-z]+/cilium[a-z-]*/`)
 
 // proxyOf returns nil where the imitation answers for everything.
 func (f *forwarder) proxyOf(host string) (*proxy, error) {
