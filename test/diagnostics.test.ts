@@ -102,6 +102,9 @@ describe.skipIf(why !== undefined)('diagnostics of clusters', () => {
     const logs = join(workspace, 'bootstrap', 'providers');
     await mkdir(logs, { recursive: true });
     await writeFile(join(logs, 'capi-system.manager.token'), secrets.inLog);
+    // what is no secret in it may not be taken out of everything else
+    const kubeconfig = { apiVersion: 'v1', kind: 'Config', users: [{ user: { token: secrets.inLog } }] };
+    await writeFile(join(logs, 'capi-system.manager.kubeconfig'), JSON.stringify(kubeconfig, undefined, 2));
     const lines = Array.from({ length: 60_000 }, (_, index) => `line ${index} of a log that is long`);
     await writeFile(
       join(logs, 'capi-system.manager.log'),

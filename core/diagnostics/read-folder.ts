@@ -8,6 +8,8 @@ import { isSecretName } from './text-secrets.ts';
 const MAX_LOGS = 40;
 /** Files whose content is a credential, or holds one. */
 const CREDENTIALS = /\.(key|token|kubeconfig)$/;
+/** In YAML or JSON. */
+const KUBECONFIG = /^[\s{]*"?(apiVersion|kind|clusters|users)"?:/m;
 const MAX_CREDENTIAL_BYTES = 256 * 1024;
 
 /**
@@ -52,7 +54,7 @@ export async function learnFromMachine(env: Record<string, string | undefined>, 
 export async function learnCredentials(file: string, secrets: SecretValues): Promise<void> {
   const text = await readFile(file, 'utf8').catch(() => '');
   if (text.length > MAX_CREDENTIAL_BYTES) return;
-  if (/^(apiVersion|kind|clusters|users):/m.test(text)) secrets.learn(text);
+  if (KUBECONFIG.test(text)) secrets.learn(text);
   else secrets.add(text);
 }
 
