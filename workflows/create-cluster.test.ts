@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createPhases } from '../contracts/clusters.ts';
-import { abortUpdateName, retryUpdateName, skipUpdateName, workflowTypes } from '../contracts/operations.ts';
-import { eventually, failure } from '../test/helpers/commanded-activities.ts';
+import { retryUpdateName, skipUpdateName, workflowTypes } from '../contracts/operations.ts';
+import { failure } from '../test/helpers/commanded-activities.ts';
 import { clusterInput, createClusterActivities } from '../test/helpers/commanded-cluster.ts';
 import { useWorkflowStage, type StagedOperation } from '../test/helpers/workflow-stage.ts';
 
@@ -91,46 +91,10 @@ describe('the creation of a cluster', () => {
     await operation.result();
   });
 
-  it('leaves nothing paused when it is cancelled in the move', async () => {
-    const held = stage.activities.hold('moveCluster');
-    const operation = await start();
-    await eventually('the move begun', () => held.entered === 1);
-    await operation.cancel();
-    held.open();
-    expect(await operation.status()).toBe('CANCELLED');
-    expect(stage.activities.names().at(-1)).toBe('discardCreate');
-  });
-
   it('ends with the finding when it may not wait', async () => {
     stage.activities.fail('validateCluster', failure('ValidationFailed', 'VSphereMachineConfig a'));
     const operation = await start({ onFailure: 'fail' });
     expect((await operation.failure()).type).toBe('ValidationFailed');
     expect(stage.activities.names()).toEqual(['validateCluster']);
-  });
-
-  it('leaves nothing paused when it is aborted, or may not wait', async () => {
-    stage.activities.fail('moveCluster', failure('ToolFailed', 'clusterctl'));
-    const operation = await start();
-    await operation.parked('clusterctl');
-    await operation.answer(abortUpdateName);
-    expect((await operation.failure()).type).toBe('OperationAborted');
-    expect(stage.activities.names().at(-1)).toBe('discardCreate');
-    stage.activities.fail('moveCluster', failure('ToolFailed', 'clusterctl'));
-    expect((await (await start({ onFailure: 'fail' })).failure()).type).toBe('ToolFailed');
-    expect(stage.activities.names().at(-1)).toBe('discardCreate');
-  });
-
-  it('waits for a person where that cannot be undone, even when it is cancelled', async () => {
-    const held = stage.activities.hold('moveCluster');
-    stage.activities.fail('discardCreate', failure('ClusterForbidden', 'Cluster prod'));
-    const operation = await start();
-    await eventually('the move begun', () => held.entered === 1);
-    await operation.cancel();
-    held.open();
-    await operation.parked('Cluster prod');
-    expect((await operation.state()).phase).toBe('cleaning');
-    await operation.answer(retryUpdateName);
-    expect(await operation.status()).toBe('CANCELLED');
-    expect(stage.activities.count('discardCreate')).toBe(2);
   });
 });

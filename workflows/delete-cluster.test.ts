@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { abortUpdateName, retryUpdateName, workflowTypes } from '../contracts/operations.ts';
-import { eventually, failure } from '../test/helpers/commanded-activities.ts';
+import { retryUpdateName, workflowTypes } from '../contracts/operations.ts';
+import { failure } from '../test/helpers/commanded-activities.ts';
 import { clusterInput, deleteClusterActivities } from '../test/helpers/commanded-cluster.ts';
 import { useWorkflowStage, type StagedOperation } from '../test/helpers/workflow-stage.ts';
 
@@ -72,24 +72,6 @@ describe('the delete of a cluster', () => {
 });
 
 describe('a delete that is given up', () => {
-  it('leaves nothing paused when it is cancelled, after all that was under way has ended', async () => {
-    const held = stage.activities.hold('handOver');
-    const operation = await start();
-    await eventually('it moves', () => held.entered === 1);
-    await operation.cancel();
-    expect(await operation.status()).toBe('CANCELLED');
-    expect(stage.activities.ended.slice(-2)).toEqual(['handOver', 'discardDelete']);
-  });
-
-  it('leaves nothing paused when it is aborted', async () => {
-    stage.activities.fail('handOver', failure('ToolFailed', 'clusterctl'));
-    const operation = await start();
-    await operation.parked('clusterctl');
-    await operation.answer(abortUpdateName);
-    expect((await operation.failure()).type).toBe('OperationAborted');
-    expect(stage.activities.names().at(-1)).toBe('discardDelete');
-  });
-
   it('deletes nothing more after what failed when it may not wait', async () => {
     stage.activities.fail('deleteMachines', failure('ClusterNotReady', 'Cluster prod'));
     const operation = await start({ onFailure: 'fail' });

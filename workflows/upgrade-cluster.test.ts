@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { abortUpdateName, retryUpdateName, workflowTypes } from '../contracts/operations.ts';
+import { retryUpdateName, workflowTypes } from '../contracts/operations.ts';
 import { eventually, failure } from '../test/helpers/commanded-activities.ts';
 import { clusterInput, upgradeClusterActivities } from '../test/helpers/commanded-cluster.ts';
 import { useWorkflowStage, type StagedOperation } from '../test/helpers/workflow-stage.ts';
@@ -96,25 +96,6 @@ describe('the upgrade of a cluster', () => {
 });
 
 describe('an upgrade that is given up', () => {
-  it('resumes what it paused when it is cancelled, after all that was under way has ended', async () => {
-    const held = stage.activities.hold('awaitCluster');
-    const operation = await start();
-    await eventually('it waits', () => held.entered === 1);
-    await operation.cancel();
-    expect(await operation.status()).toBe('CANCELLED');
-    expect(held.cancelled).toBe(1);
-    expect(stage.activities.ended.slice(-2)).toEqual(['awaitCluster', 'discardUpgrade']);
-  });
-
-  it('resumes what it paused when it is aborted', async () => {
-    stage.activities.fail('awaitCluster', failure('ClusterNotReady', 'Cluster prod'));
-    const operation = await start();
-    await operation.parked('Cluster prod');
-    await operation.answer(abortUpdateName);
-    expect((await operation.failure()).type).toBe('OperationAborted');
-    expect(stage.activities.names().at(-1)).toBe('discardUpgrade');
-  });
-
   it.each(['park', 'fail'] as const)('resumes what it paused when it fails for good (%s)', async (onFailure) => {
     stage.activities.fail('publishUpgrade', failure('InvalidInput', 'a URL'));
     const operation = await start({ onFailure });
@@ -127,19 +108,6 @@ describe('an upgrade that is given up', () => {
     stage.activities.fail('discardUpgrade', failure('ClusterForbidden', 'Kustomization prod'));
     const operation = await start({ onFailure: 'fail' });
     expect((await operation.failure()).message).toBe('2 failed, the first: ClusterNotReady of Cluster prod');
-  });
-
-  it('waits for a person when it cannot resume', async () => {
-    stage.activities.fail('awaitCluster', failure('ClusterNotReady', 'Cluster prod'));
-    stage.activities.fail('discardUpgrade', failure('ClusterForbidden', 'Kustomization prod'));
-    const operation = await start();
-    await operation.parked('Cluster prod');
-    await operation.answer(abortUpdateName);
-    await operation.parked('Kustomization prod');
-    expect((await operation.state()).phase).toBe('cleaning');
-    await operation.answer(retryUpdateName);
-    expect((await operation.failure()).type).toBe('OperationAborted');
-    expect(stage.activities.count('discardUpgrade')).toBe(2);
   });
 
   it('has nothing to resume before it paused anything', async () => {
