@@ -104,6 +104,7 @@ export interface ClusterOperationInput {
   /** kubeconfig of the management cluster that makes this workload cluster */
   kubeconfig?: string;
   hardwareCsv?: string;
+  ovas?: OvaFile[];
   /** where Cluster API's components and the images come from */
   content: ContentSource;
   bootstrap: BootstrapChoice;
@@ -114,6 +115,14 @@ export interface ClusterOperationInput {
   onFailure: OnFailure;
   registry: RegistryOptions;
   hostTaskQueue?: string;
+}
+
+/** A virtual machine in a file, for a template that is not there (vSphere). */
+export interface OvaFile {
+  /** absolute path */
+  file: string;
+  /** as a machine config names it; absent where all of them name the same one */
+  template?: string;
 }
 
 /** A cluster by its part in the operation; `self` is the one that is made, upgraded or deleted. */

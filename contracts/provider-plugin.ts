@@ -1,5 +1,5 @@
 import type { ClusterSpec, KubernetesObject, LocatedDocument, SpecObject } from './cluster-spec.ts';
-import type { Finding } from './clusters.ts';
+import type { Finding, OvaFile } from './clusters.ts';
 
 export type ClusterOperation = 'create' | 'upgrade' | 'delete';
 
@@ -198,6 +198,8 @@ export interface ProviderContext {
   scratch: string;
   /** absolute path of the hardware list (bare metal) */
   hardwareCsv?: string;
+  /** what templates are imported from that are not there (vSphere) */
+  ovas?: readonly OvaFile[];
   /**
    * Runs a program of the worker's machine, with the worker's environment.
    * @returns what it wrote to standard output
@@ -214,4 +216,6 @@ export interface ProgramOptions {
   env?: Record<string, string>;
   /** when it is ended */
   timeoutMs?: number;
+  /** ends it; what it did by then stays done */
+  signal?: AbortSignal;
 }

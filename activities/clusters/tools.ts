@@ -79,6 +79,7 @@ export function createClusterTools(deps: ClusterDependencies): ClusterTools {
     scratch: deps.workspace(input).scratch,
     run: deps.run(input),
     ...(input.hardwareCsv === undefined ? {} : { hardwareCsv: input.hardwareCsv }),
+    ...(input.ovas === undefined ? {} : { ovas: input.ovas }),
     alive: aliveOf(hooks),
     warn: () => undefined,
   });

@@ -86,6 +86,7 @@ export async function clusterRequest(
     machine.workers.hostTaskQueue(),
   ]);
   const settings = clusterSettings(options, cwd);
+  if (settings.ovas !== undefined && spec.provider !== 'vsphere') throw needsNoOva(spec);
   const manager = await managerOf(machine, { ...spec, role }, settings.kubeconfig);
   const input: ClusterOperationInput = {
     ...{ name: spec.name, role, specFile, content, ...settings, hostTaskQueue },
@@ -146,6 +147,15 @@ function roleOf(
       role === 'workload'
         ? 'add --kubeconfig with the kubeconfig of its management cluster'
         : 'leave --kubeconfig out, or name the management cluster in spec.managementCluster',
+  });
+}
+
+function needsNoOva({ name, provider }: ClusterSpec): CliError {
+  return new CliError('InvalidInput', {
+    operation: 'read options',
+    subject: '--ova',
+    message: `the machines of ${name} are ${provider}'s, which are not made from OVAs`,
+    remedy: 'leave it out',
   });
 }
 

@@ -1,7 +1,13 @@
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import type { CliError } from '../cli-error.ts';
-import { addClusterOptions, contentChoice, type ClusterOptions } from './cluster-options.ts';
+import {
+  addClusterOptions,
+  addOvaOption,
+  clusterSettings,
+  contentChoice,
+  type ClusterOptions,
+} from './cluster-options.ts';
 
 describe('what clusters are made of', () => {
   const choose = (args: string[], required = true): ReturnType<typeof contentChoice> => {
@@ -38,5 +44,21 @@ describe('what clusters are made of', () => {
 
   it('may be nothing where nothing is made', () => {
     expect(choose([], false)).toEqual({});
+  });
+});
+
+describe('OVAs of templates', () => {
+  const ovas = (...args: string[]): ReturnType<typeof clusterSettings>['ovas'] => {
+    const command = addOvaOption(addClusterOptions(new Command('cluster')));
+    return clusterSettings(command.parse(args, { from: 'user' }).opts<ClusterOptions>(), '/work').ovas;
+  };
+
+  it('are files, alone or with the template that each is for', () => {
+    expect(ovas('--ova', 'image.ova')).toEqual([{ file: '/work/image.ova' }]);
+    expect(ovas('--ova', '/a=b/image.OVA=/DC/vm/kube=1.34', '--ova', 'b.ova=name')).toEqual([
+      { file: '/a=b/image.OVA', template: '/DC/vm/kube=1.34' },
+      { file: '/work/b.ova', template: 'name' },
+    ]);
+    expect(ovas(), 'absent from the input of operations without').toBeUndefined();
   });
 });

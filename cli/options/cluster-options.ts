@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import type { BootstrapChoice, ClusterOperationInput, ClusterTimeouts } from '../../contracts/clusters.ts';
+import type { BootstrapChoice, ClusterOperationInput, ClusterTimeouts, OvaFile } from '../../contracts/clusters.ts';
 import type { OnFailure } from '../../contracts/run-options.ts';
 import { CliError } from '../cli-error.ts';
 import { addDetachOption } from './operation-options.ts';
@@ -12,6 +12,7 @@ export interface ClusterOptions extends ConnectionOptions {
   filename: string;
   kubeconfig?: string;
   hardwareCsv?: string;
+  ova?: OvaFile[];
   bundle?: string;
   registry?: string;
   bundlesOverride?: string;
@@ -53,15 +54,31 @@ export function addClusterOptions(command: Command, filename = 'the specificatio
   return addDetachOption(addConnectionOptions(command));
 }
 
+/** Adds the option of commands that make machines; to be called beside addClusterOptions. */
+export function addOvaOption(command: Command): Command {
+  return command.option(
+    '--ova <file[=template]>',
+    'an OVA that a template is imported from if it is not there (vSphere; repeatable)',
+    collectOvas,
+  );
+}
+
+/** `FILE.ova=TEMPLATE`; both may hold `=`, and only what follows the first `.ova=` is the template. */
+function collectOvas(value: string, earlier: OvaFile[] = []): OvaFile[] {
+  const [, file, template] = /^(.*?\.ova)=(.+)$/i.exec(value) ?? [];
+  return [...earlier, file === undefined || template === undefined ? { file: value } : { file, template }];
+}
+
 /** What the options say, whatever is done to the cluster. @param cwd paths are relative to it */
 export function clusterSettings(
   options: ClusterOptions,
   cwd: string,
 ): Omit<ClusterOperationInput, 'name' | 'role' | 'specFile' | 'content' | 'hostTaskQueue'> {
-  const { kubeconfig, hardwareCsv } = options;
+  const { kubeconfig, hardwareCsv, ova } = options;
   return {
     ...(kubeconfig === undefined ? {} : { kubeconfig: resolve(cwd, kubeconfig) }),
     ...(hardwareCsv === undefined ? {} : { hardwareCsv: resolve(cwd, hardwareCsv) }),
+    ...(ova === undefined ? {} : { ovas: ova.map(({ file, ...rest }) => ({ file: resolve(cwd, file), ...rest })) }),
     bootstrap: bootstrapOf(options, cwd),
     keepBootstrap: options.keepBootstrap ?? false,
     skipValidations: options.skipValidations ?? [],

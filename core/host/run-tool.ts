@@ -18,28 +18,32 @@ export interface ToolOptions {
   env?: Record<string, string>;
   /** when it is ended; never when absent */
   timeoutMs?: number;
+  /** ends it */
+  signal?: AbortSignal;
 }
 
 /**
  * Runs a program of this machine that asks nothing and ends by itself.
  * @returns its standard output; undefined when there is no such program
- * @throws SealiftError ToolFailed with the end of its standard error
+ * @throws SealiftError ToolFailed with the end of its standard error; the reason of the signal that ended it
  */
 export async function runTool(
   command: string,
   args: readonly string[],
-  { side, cwd, env, timeoutMs }: ToolOptions,
+  { side, cwd, env, timeoutMs, signal }: ToolOptions,
 ): Promise<string | undefined> {
   const running = promisify(execFile)(command, args, {
     maxBuffer: MAX_OUTPUT,
     env: { ...process.env, ...env },
     ...(cwd === undefined ? {} : { cwd }),
     ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
+    ...(signal === undefined ? {} : { signal }),
   });
   running.child.stdin?.end();
   try {
     return (await running).stdout;
   } catch (error) {
+    signal?.throwIfAborted();
     if (errorCode(error) === 'ENOENT') return undefined;
     const { stderr = '', killed = false } = error as { stderr?: string; killed?: boolean };
     const ended = killed && timeoutMs !== undefined ? `it was not done after ${timeoutMs / 1000} s` : undefined;

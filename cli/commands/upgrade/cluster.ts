@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { CommandContext } from '../../context.ts';
 import { openWhileLoading } from '../../operations/opening.ts';
-import { addClusterOptions, type ClusterOptions } from '../../options/cluster-options.ts';
+import { addClusterOptions, addOvaOption, type ClusterOptions } from '../../options/cluster-options.ts';
 import { requireOptions } from '../../options/parse.ts';
 
 /** `sealift upgrade cluster` */
@@ -11,7 +11,7 @@ export function upgradeClusterCommand(context: CommandContext): Command {
       'cluster is upgraded by the management cluster that --kubeconfig leads to; a management cluster that another machine made ' +
       'is found by its own.',
   );
-  requireOptions(addClusterOptions(command), '--filename');
+  requireOptions(addOvaOption(addClusterOptions(command)), '--filename');
   return command.action(async (options: ClusterOptions) => {
     const load = () => import('../../operations/run-cluster.ts');
     if (options.dryRun === true) return (await load()).planCluster(context, 'upgrade-cluster', options);

@@ -7,18 +7,43 @@ import { nameOfGroup } from '../../../core/clusters/spec/defaults.ts';
 import { SealiftError } from '../../../core/errors.ts';
 import { requireUser } from './credentials.ts';
 import { createGovc, type Govc } from './govc.ts';
+import { readInventory } from './inventory.ts';
+import { importTemplate } from './ova/import.ts';
+import { planImports } from './ova/planned.ts';
 import { placementsOf } from './placements.ts';
 import { datacenterOf, vcenterOf } from './vcenter.ts';
 
 /** The letters of Kubernetes' random names (k8s.io/apimachinery/pkg/util/rand). */
 const RANDOM = '[bcdfghjklmnpqrstvwxz2456789]{5}';
 
-/** Makes the folders that a cluster's machines go into. May be repeated. @throws SealiftError ToolFailed, ToolMissing, ValidationFailed */
-export async function makeFolders(spec: ClusterSpec, context: ProviderContext): Promise<void> {
+/**
+ * Makes the folders that a cluster's machines go into, and imports the templates that are not there and have an OVA. May be repeated.
+ * @throws SealiftError ValidationFailed without a user, or for an OVA; FileMissing, ConnectionFailed, ToolFailed, ToolMissing
+ */
+export async function prepareAssets(spec: ClusterSpec, context: ProviderContext): Promise<void> {
   const root = `/${datacenterOf(spec).datacenter}`;
+  const { ovas = [] } = context;
   const wanted = foldersOf(spec).filter((folder) => folder.startsWith(`${root}/vm/`));
-  if (wanted.length === 0) return;
+  if (wanted.length === 0 && ovas.length === 0) return;
   const govc = await createGovc(vcenterOf(spec), requireUser(context.env), context);
+  await makeFolders(govc, root, wanted);
+  if (ovas.length === 0) return;
+  const findings: Finding[] = [];
+  const inventory = await readInventory(govc, root);
+  const planned = [...planImports(spec, placementsOf(spec, []), inventory, ovas, findings).values()];
+  const [fault] = findings;
+  // preflight has told all of them, so vCenter was changed since
+  if (fault !== undefined) {
+    const { subject, message, remedy } = fault;
+    throw new SealiftError('ValidationFailed', { side: 'local', operation: 'import OVA', subject, message, remedy });
+  }
+  const folders = planned.map(({ template }) => dirname(template));
+  await makeFolders(govc, root, folders);
+  for (const one of planned) await importTemplate(one, { govc, inventory, cluster: spec.name, context });
+}
+
+async function makeFolders(govc: Govc, root: string, wanted: readonly string[]): Promise<void> {
+  if (wanted.length === 0) return;
   const there = new Set(await govc.find('folder', root));
   for (const folder of wanted) {
     const parts = folder.split('/');

@@ -6,6 +6,9 @@ import { splitServer, type VCenter, type VCenterUser } from './vcenter.ts';
 /** More than vCenter ever takes to list what it has. */
 const TIMEOUT_MS = 120_000;
 
+/** How often a cancel is looked for while a program runs for long. */
+const ALIVE_MS = 1_000;
+
 /** Letters of `govc find -type`. */
 const findTypes = {
   computeCluster: 'c',
@@ -21,6 +24,8 @@ export type FindType = keyof typeof findTypes;
 export interface Govc {
   /** @throws SealiftError ToolMissing; ToolFailed with what vCenter said */
   run(...args: string[]): Promise<string>;
+  /** Like run, for what takes its time: says meanwhile that it goes on, and is ended when the operation is cancelled. */
+  runLong(how: { detail: string; timeoutMs: number }, ...args: string[]): Promise<string>;
   /** Like run, with `-json` after the first argument. */
   json(command: string, ...args: string[]): Promise<unknown>;
   /** Inventory paths of everything of a type below a path; what the user may not see is not among them. */
@@ -52,9 +57,25 @@ export async function createGovc(vcenter: VCenter, user: VCenterUser, context: P
     context.alive(`govc ${args[0]}`);
     return context.run('govc', args, { env, timeoutMs: TIMEOUT_MS });
   };
+  const runLong: Govc['runLong'] = async ({ detail, timeoutMs }, ...args) => {
+    const ending = new AbortController();
+    const timer = setInterval(() => {
+      try {
+        context.alive(detail);
+      } catch (error) {
+        ending.abort(error);
+      }
+    }, ALIVE_MS);
+    try {
+      return await context.run('govc', args, { env, timeoutMs, signal: ending.signal });
+    } finally {
+      clearInterval(timer);
+    }
+  };
   const json: Govc['json'] = async (command, ...args) => JSON.parse(await run(command, '-json', ...args)) as unknown;
   return {
     run,
+    runLong,
     json,
     // nothing found is `null`
     find: async (type, below) => ((await json('find', '-type', findTypes[type], below)) as string[] | null) ?? [],

@@ -1,6 +1,6 @@
 import type { ProviderPlugin } from '../../../contracts/provider-plugin.ts';
 import { upgradeSteps } from '../../../core/clusters/upgrade-plan.ts';
-import { leftMachines, makeFolders } from './assets.ts';
+import { leftMachines, prepareAssets } from './assets.ts';
 import { credentialSecrets, findUser } from './credentials.ts';
 import { preflight } from './preflight.ts';
 import { render } from './render.ts';
@@ -18,7 +18,7 @@ export const vsphere: ProviderPlugin = {
   checkDocument,
   validateSpec: (spec, previous) => validateSpec(spec, previous),
   preflight,
-  prepareAssets: makeFolders,
+  prepareAssets,
   capi: (_spec, { env }) => {
     const user = findUser(env);
     // its manager wants a user before there is any cluster; each cluster brings a Secret of its own

@@ -21,12 +21,16 @@ export interface Places {
   folderParents: Set<string>;
 }
 
-/** Looks for the network, datastore, folder and resource pool of every machine, and for room on the datastores for their disks. */
+/**
+ * Looks for the network, datastore, folder and resource pool of every machine, and for room on the datastores for their disks.
+ * @param imports bytes that are needed beside, where a placement is
+ */
 export async function placementRules(
   request: OperationOn,
   placements: readonly Placement[],
   inventory: Inventory,
   govc: Govc,
+  imports: ReadonlyMap<Placement, number>,
 ): Promise<Places> {
   const places: Places = {
     networks: new Set(),
@@ -36,7 +40,8 @@ export async function placementRules(
     folderParents: new Set(),
   };
   const wanted = new Map<string, { bytes: number; named: Named }>();
-  for (const { use, machine, networks, resourcePool, folder, datastore, computeCluster } of placements) {
+  for (const placement of placements) {
+    const { use, machine, networks, resourcePool, folder, datastore, computeCluster } = placement;
     if (computeCluster !== undefined) findOne(inventory, 'computeCluster', computeCluster);
     for (const network of networks) addTo(places.networks, findOne(inventory, 'network', network));
     addTo(places.resourcePools, findOne(inventory, 'resourcePool', resourcePool));
@@ -46,7 +51,7 @@ export async function placementRules(
     addTo(places.datastores, store);
     if (store === undefined) continue;
     const { diskGiB = machineDefaults.diskGiB } = machine.spec;
-    const bytes = newMachines(use, request) * diskGiB * BYTES_PER_GIB;
+    const bytes = newMachines(use, request) * diskGiB * BYTES_PER_GIB + (imports.get(placement) ?? 0);
     wanted.set(store, { named: datastore, bytes: bytes + (wanted.get(store)?.bytes ?? 0) });
   }
   for (const [store, { bytes, named }] of wanted) await datastoreRules(store, bytes, named, govc);
@@ -86,13 +91,17 @@ function remedyForMissing({ paths }: Inventory, type: InventoryType): string {
   return `make it, correct the name, or give the user the right to see it${there}`;
 }
 
-/** A folder that is not there is made before the machines. */
-function folderRules(inventory: Inventory, folder: Named, places: Places): void {
+/**
+ * Looks for a folder; one that is not there is made before the machines.
+ * @returns the folder whose privileges count: itself, or the nearest one above it
+ */
+export function folderRules(inventory: Inventory, folder: Named, places: Places): string | undefined {
   const { name, at, path } = folder;
   const top = `${inventory.root}/vm`;
   if (resolve(inventory, 'folder', name).length > 0 || name.includes('*') || !name.startsWith(`${top}/`)) {
-    addTo(places.folders, findOne(inventory, 'folder', folder));
-    return;
+    const found = findOne(inventory, 'folder', folder);
+    addTo(places.folders, found);
+    return found;
   }
   at.warning('folder-missing', path, `there is no folder ${name}; it will be made`, 'correct the name if it is wrong');
   let nearest = name;
@@ -100,6 +109,7 @@ function folderRules(inventory: Inventory, folder: Named, places: Places): void 
   // privileges are handed down, so what is missing there will be missing below
   places.folders.add(nearest);
   places.folderParents.add(nearest);
+  return nearest;
 }
 
 /** How many machines of a use there are at the most beside those that are there now. */
@@ -121,7 +131,7 @@ async function datastoreRules(store: string, bytes: number, { at, path }: Named,
     at.problem('datastore-unusable', path, `the datastore ${store} is ${state}`, 'mend it, or use another');
   }
   if (bytes <= summary.freeSpace) return;
-  const message = `the machines' disks need ${inGiB(bytes)} on ${store}, and ${inGiB(summary.freeSpace)} are free`;
+  const message = `new disks need ${inGiB(bytes)} on ${store}, and ${inGiB(summary.freeSpace)} are free`;
   at.problem('datastore-full', path, message, 'make room there, use another datastore, or ask for less diskGiB');
 }
 

@@ -9,10 +9,10 @@ import type { Finding } from '../../../contracts/clusters.ts';
 import type { PreflightRequest, ProviderContext } from '../../../contracts/provider-plugin.ts';
 import { toolRunner } from '../../../core/host/run-tool.ts';
 import { generateCertificates } from '../../../test/helpers/certificates.ts';
-import { temporaryFolder, toolsFolder, type TemporaryFolder } from '../../../test/helpers/paths.ts';
+import { temporaryFolder, type TemporaryFolder } from '../../../test/helpers/paths.ts';
 import { makeTemplate, startVcsim, vcsimUnavailable, withoutPrivileges, type Vcsim } from '../../../test/lab/vcsim.ts';
 import { vsphere } from './index.ts';
-import { changedTemplate, type Documents } from './testing.ts';
+import { contextInVcsim, specInVcsim, type Documents, type SeenRun } from './testing.ts';
 
 const unavailable = await vcsimUnavailable();
 const template = '/DC0/vm/Templates/ubuntu-2204-kube-1.34';
@@ -21,7 +21,7 @@ const unknownTag = 'urn:vmomi:InventoryServiceTag:00000000-0000-0000-0000-000000
 describe.skipIf(unavailable !== undefined)(`preflight on a simulated vCenter ${unavailable ?? ''}`, () => {
   let vcsim: Vcsim;
   let folder: TemporaryFolder;
-  const runs: { command: string; args: readonly string[] }[] = [];
+  const runs: SeenRun[] = [];
 
   beforeAll(async () => {
     [vcsim, folder] = await Promise.all([startVcsim(), temporaryFolder('vsphere')]);
@@ -39,34 +39,12 @@ describe.skipIf(unavailable !== undefined)(`preflight on a simulated vCenter ${u
     await folder.remove();
   });
 
-  /** A specification that fits the simulator, after a change. */
-  function specAfter(change: (documents: Documents) => void = () => undefined, server = vcsim.server): ClusterSpec {
-    const { spec, findings } = changedTemplate((documents) => {
-      const { datacenter, plane, worker } = documents;
-      Object.assign(datacenter, { server, thumbprint: vcsim.sha256, datacenter: 'DC0' });
-      datacenter.network = '/DC0/network/VM Network';
-      for (const machine of [plane, worker]) {
-        Object.assign(machine, { template, folder: '/DC0/vm/Kubernetes', resourcePool: '*/Resources' });
-        machine.datastore = '/DC0/datastore/LocalDS_0';
-      }
-      change(documents);
-    });
-    if (spec === undefined) throw new Error(JSON.stringify(findings));
-    return spec;
-  }
+  const specAfter = (change?: (documents: Documents) => void, server = vcsim.server): ClusterSpec =>
+    specInVcsim({ server, sha256: vcsim.sha256 }, template, change);
 
   function contextWith(env: Record<string, string> = {}): ProviderContext {
-    const run = toolRunner([toolsFolder], process.env);
-    return {
-      env: { EKSA_VSPHERE_USERNAME: vcsim.user.name, EKSA_VSPHERE_PASSWORD: vcsim.user.password, ...env },
-      scratch: folder.path,
-      run: (command, args, options) => {
-        runs.push({ command, args });
-        return run(command, args, options);
-      },
-      alive: () => undefined,
-      warn: () => undefined,
-    };
+    const context = contextInVcsim(vcsim, folder.path, runs);
+    return { ...context, env: { ...context.env, ...env } };
   }
 
   async function preflight(

@@ -6,6 +6,8 @@ import { certificateFault, readCertificate } from './certificate.ts';
 import { credentialsRemedy, findUser } from './credentials.ts';
 import { createGovc, type Govc } from './govc.ts';
 import { readInventory } from './inventory.ts';
+import { planImports } from './ova/planned.ts';
+import { importPlaces, ovaRules, spaceOf } from './ova/rules.ts';
 import { placementRules } from './placement-rules.ts';
 import { placementsOf } from './placements.ts';
 import { PRIVILEGE_VALIDATION, privilegeRules } from './privilege-rules.ts';
@@ -35,7 +37,7 @@ export async function preflight(request: PreflightRequest, context: ProviderCont
     : undefined;
   // what is deleted may lack all else
   if (root === undefined || operation === 'delete') return findings;
-  await inventoryRules(request, { govc, root, vcenter, user, findings });
+  await inventoryRules(request, { govc, root, vcenter, user, findings, context });
   return distinct(findings);
 }
 
@@ -96,17 +98,22 @@ interface Asking {
   vcenter: VCenter;
   user: VCenterUser;
   findings: Finding[];
+  context: ProviderContext;
 }
 
 async function inventoryRules(
   request: PreflightRequest,
-  { govc, root, vcenter, user, findings }: Asking,
+  { govc, root, vcenter, user, findings, context }: Asking,
 ): Promise<void> {
   const { spec, skip } = request;
   const inventory = await readInventory(govc, root);
   const placements = placementsOf(spec, findings);
-  const places = await placementRules(request, placements, inventory, govc);
-  const templates = await templateRules(spec, placements, inventory, govc, findings);
+  const planned = planImports(spec, placements, inventory, context.ovas ?? [], findings);
+  const checked = await ovaRules(planned, findings, context);
+  const imports = [...checked.values()].flatMap((one) => one ?? []);
+  const space = new Map(imports.map((one) => [one.placement, spaceOf(one)]));
+  const places = await placementRules(request, placements, inventory, govc, space);
+  const templates = await templateRules(spec, placements, inventory, govc, checked, findings);
   const machines = [...new Set(placements.map(({ machine }) => machine))];
   for (const { kind, metadata, spec: machine } of machines) {
     const at = finder(findings, subjectOf({ kind, metadata }), 'vsphere');
@@ -119,6 +126,7 @@ async function inventoryRules(
     folderParents: places.folderParents,
     tags: machines.some(({ spec: { tags = [] } }) => tags.length > 0),
     storagePolicy: machines.some(({ spec: { storagePolicyName = '' } }) => storagePolicyName !== ''),
+    imports: importPlaces(imports, inventory, places, findings),
   };
   const at = finder(findings, subjectOf(spec.datacenter), 'vsphere');
   await privilegeRules(vcenter, user, places, needs, at);

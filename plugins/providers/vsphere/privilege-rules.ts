@@ -1,5 +1,6 @@
 import type { Finder } from '../../../core/clusters/spec/findings.ts';
 import { SealiftError } from '../../../core/errors.ts';
+import type { ImportPlaces } from './ova/rules.ts';
 import type { Places } from './placement-rules.ts';
 import { readPrivileges } from './soap.ts';
 import type { VCenter, VCenterUser } from './vcenter.ts';
@@ -22,6 +23,15 @@ const onDatastore = ['Datastore.AllocateSpace', 'Datastore.Browse', 'Datastore.F
 const onNetwork = ['Network.Assign'];
 const onResourcePool = ['Resource.AssignVMToPool'];
 const onTemplate = ['VirtualMachine.Provisioning.DeployTemplate'];
+// What importing a template takes beside, as govc and vCenter's documentation of OVF templates have it.
+const onImport = {
+  folder: [
+    ...['VirtualMachine.Config.Rename', 'VirtualMachine.State.CreateSnapshot'],
+    ...['VirtualMachine.Provisioning.MarkAsTemplate', ...onTemplate],
+  ],
+  resourcePool: ['VApp.Import'],
+  root: ['InventoryService.Tagging.CreateCategory', 'InventoryService.Tagging.CreateTag'],
+};
 const onRoot = {
   tags: ['InventoryService.Tagging.AttachTag', 'InventoryService.Tagging.ObjectAttachable'],
   storagePolicy: ['StorageProfile.View'],
@@ -34,6 +44,7 @@ export interface Needs {
   folderParents: ReadonlySet<string>;
   tags: boolean;
   storagePolicy: boolean;
+  imports: ImportPlaces;
 }
 
 /** Finds what the user may not do. @throws SealiftError ConnectionFailed, CertificateUntrusted */
@@ -72,6 +83,9 @@ function wantedPrivileges(places: Places, needs: Needs): Map<string, Set<string>
   want(places.networks, onNetwork);
   want(places.resourcePools, onResourcePool);
   want(needs.templates, onTemplate);
+  want(needs.imports.folders, onImport.folder);
+  want(needs.imports.resourcePools, onImport.resourcePool);
+  if (needs.imports.folders.size > 0) want(['/'], [...onRoot.tags, ...onImport.root]);
   if (needs.tags) want(['/'], onRoot.tags);
   if (needs.storagePolicy) want(['/'], onRoot.storagePolicy);
   return wanted;

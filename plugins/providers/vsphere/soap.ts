@@ -2,6 +2,7 @@ import { Client } from 'undici';
 import { SealiftError } from '../../../core/errors.ts';
 import { connectChecked } from './certificate.ts';
 import type { VCenter, VCenterUser } from './vcenter.ts';
+import { escapeXml, unescapeXml } from './xml.ts';
 
 const TIMEOUT_MS = 60_000;
 
@@ -155,19 +156,6 @@ function optionalReferenceIn(xml: string, name: string): Reference | undefined {
 
 function referenceIn(xml: string, name: string): Reference {
   return optionalReferenceIn(xml, name) ?? reference('', '');
-}
-
-const entities: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
-
-function escapeXml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`);
-}
-
-function unescapeXml(text: string): string {
-  return text.replace(/&(?:#x([0-9a-f]+)|#(\d+)|(\w+));/gi, (whole, hex?: string, decimal?: string, name?: string) => {
-    if (name !== undefined) return entities[name] ?? whole;
-    return String.fromCodePoint(hex === undefined ? Number(decimal) : parseInt(hex, 16));
-  });
 }
 
 function connectionFailed({ server }: VCenter, method: string, cause: unknown): SealiftError {

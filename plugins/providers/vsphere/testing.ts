@@ -1,7 +1,12 @@
 import { parseAllDocuments, stringify } from 'yaml';
+import type { ClusterSpec } from '../../../contracts/cluster-spec.ts';
+import type { ProviderContext } from '../../../contracts/provider-plugin.ts';
 import type { ReadSpec } from '../../../core/clusters/spec/read-spec.ts';
 import type { SpecProvider } from '../../../core/clusters/spec/read-documents.ts';
 import { readText } from '../../../core/clusters/spec/testing.ts';
+import { toolRunner } from '../../../core/host/run-tool.ts';
+import { toolsFolder } from '../../../test/helpers/paths.ts';
+import type { Vcsim } from '../../../test/lab/vcsim.ts';
 import { datacenterKind, machineKind } from './schema.ts';
 import { specTemplate } from './spec-template.ts';
 import { checkDocument, validateSpec } from './validate.ts';
@@ -27,4 +32,45 @@ export function changedTemplate(change: (documents: Documents) => void): ReadSpe
   const [cluster = {}, datacenter = {}, plane = {}, worker = {}] = objects.map(({ spec }) => spec);
   change({ cluster, datacenter, plane, worker });
   return readText(objects.map((object) => stringify(object)).join('---\n'), [specProvider]);
+}
+
+/** A specification that fits a simulated vCenter, after a change. @param template of all machines */
+export function specInVcsim(
+  { server, sha256 }: Pick<Vcsim, 'server' | 'sha256'>,
+  template: string,
+  change: (documents: Documents) => void = () => undefined,
+): ClusterSpec {
+  const { spec, findings } = changedTemplate((documents) => {
+    const { datacenter, plane, worker } = documents;
+    Object.assign(datacenter, { server, thumbprint: sha256, datacenter: 'DC0' });
+    datacenter.network = '/DC0/network/VM Network';
+    for (const machine of [plane, worker]) {
+      Object.assign(machine, { template, folder: '/DC0/vm/Kubernetes', resourcePool: '*/Resources' });
+      machine.datastore = '/DC0/datastore/LocalDS_0';
+    }
+    change(documents);
+  });
+  if (spec === undefined) throw new Error(JSON.stringify(findings));
+  return spec;
+}
+
+/** A command line that a test has seen. */
+export interface SeenRun {
+  command: string;
+  args: readonly string[];
+}
+
+/** What a worker gives to the plugin, with the user of a simulated vCenter. @param runs takes every command line */
+export function contextInVcsim({ user }: Vcsim, scratch: string, runs: SeenRun[] = []): ProviderContext {
+  const run = toolRunner([toolsFolder], process.env);
+  return {
+    env: { EKSA_VSPHERE_USERNAME: user.name, EKSA_VSPHERE_PASSWORD: user.password },
+    scratch,
+    run: (command, args, options) => {
+      runs.push({ command, args });
+      return run(command, args, options);
+    },
+    alive: () => undefined,
+    warn: () => undefined,
+  };
 }
