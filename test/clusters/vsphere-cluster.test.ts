@@ -11,6 +11,7 @@ import { labVersions } from '../lab/cluster-release.ts';
 import { labUnavailable } from '../lab/lab.ts';
 import { whyNotLong } from '../lab/long.ts';
 import type { ApiServerPlace, ManagementCluster } from '../lab/management-cluster.ts';
+import { writeOva } from '../lab/ova.ts';
 import { vcsimUnavailable, withoutPrivileges } from '../lab/vcsim.ts';
 import { machinesOf, ofTemplate, startVSphereGround, templateOf, type VSphereGround } from '../lab/vsphere-ground.ts';
 
@@ -37,10 +38,10 @@ describe.skipIf(why !== undefined)(`clusters on vSphere: the real CAPV, a simula
       await ground.lab.bootMachines(management.kubeconfig);
     }, 3 * minutes);
 
-    const specification = (minor: string): Promise<string> =>
+    const specification = (minor: string, template = templateOf(minor)): Promise<string> =>
       ground.specification('one', [
         ...ground.inVcsim(`${network}.10`),
-        ...[managedBy('mgmt'), ofVersion(minor), ofTemplate(minor)],
+        ...[managedBy('mgmt'), ofVersion(minor), ofTemplate(template)],
       ]);
     const succeed = async (words: string[], ...options: string[]): Promise<Record<string, unknown>> => {
       const { code, stdout, stderr } = await ground.sealift(
@@ -63,9 +64,13 @@ describe.skipIf(why !== undefined)(`clusters on vSphere: the real CAPV, a simula
       ...Array<string>(2).fill(`worker ${version}`),
     ];
 
-    it('is created', async () => {
-      const file = await specification('1.34');
-      const result = await succeed(['create', 'cluster'], '-f', file, '--bundle', ground.bundle);
+    it('is created from a template that comes out of an OVA', async () => {
+      const template = '/DC0/vm/Imported/ubuntu-2204-kube-v1.34';
+      const [file, ova] = [await specification('1.34', template), join(ground.home.state, 'image.ova')];
+      await writeOva(ova);
+      const result = await succeed(['create', 'cluster'], '-f', file, '--bundle', ground.bundle, '--ova', ova);
+      expect((await ground.vcsim.govc('object.collect', '-s', template, 'config.template')).trim()).toBe('true');
+      for (const { spec } of await objects('VSphereMachine')) expect(spec).toMatchObject({ template });
       expect(roles(result)).toEqual(threeAndTwo(labVersions.older));
       const machines = await machinesOf(ground.vcsim);
       expect(machines).toHaveLength(5);
@@ -130,7 +135,12 @@ describe.skipIf(why !== undefined)(`clusters on vSphere: the real CAPV, a simula
     const specification = (minor: string): Promise<string> =>
       ground.specification('two', [
         ...ground.inVcsim(`${network}.20`),
-        ...[ofVersion(minor), ofTemplate(minor), ['count: 3', 'count: 1'] as const, ['count: 2', 'count: 1'] as const],
+        ...[
+          ofVersion(minor),
+          ofTemplate(templateOf(minor)),
+          ['count: 3', 'count: 1'] as const,
+          ['count: 2', 'count: 1'] as const,
+        ],
       ]);
     const succeed = async (...words: string[]): Promise<void> => {
       const booter = await ground.lab.bootMachines(bootstrap);

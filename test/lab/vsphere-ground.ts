@@ -17,9 +17,9 @@ export function templateOf(minor: string): string {
   return `/DC0/vm/Templates/ubuntu-2204-kube-${minor}`;
 }
 
-/** The template of all machines. @param minor as `templateOf` */
-export function ofTemplate(minor: string): SpecificationChange {
-  return [/template: .*/g, `template: ${templateOf(minor)}`];
+/** The template of all machines. @param path its inventory path */
+export function ofTemplate(path: string): SpecificationChange {
+  return [/template: .*/g, `template: ${path}`];
 }
 
 /** Starts it with templates of two Kubernetes versions. */

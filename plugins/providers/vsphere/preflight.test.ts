@@ -9,7 +9,7 @@ import type { Finding } from '../../../contracts/clusters.ts';
 import type { PreflightRequest, ProviderContext } from '../../../contracts/provider-plugin.ts';
 import { toolRunner } from '../../../core/host/run-tool.ts';
 import { generateCertificates } from '../../../test/helpers/certificates.ts';
-import { temporaryFolder, type TemporaryFolder } from '../../../test/helpers/paths.ts';
+import { temporaryFolder, toolsFolder, type TemporaryFolder } from '../../../test/helpers/paths.ts';
 import { makeTemplate, startVcsim, vcsimUnavailable, withoutPrivileges, type Vcsim } from '../../../test/lab/vcsim.ts';
 import { vsphere } from './index.ts';
 import { contextInVcsim, specInVcsim, type Documents, type SeenRun } from './testing.ts';
@@ -43,7 +43,7 @@ describe.skipIf(unavailable !== undefined)(`preflight on a simulated vCenter ${u
     specInVcsim({ server, sha256: vcsim.sha256 }, template, change);
 
   function contextWith(env: Record<string, string> = {}): ProviderContext {
-    const context = contextInVcsim(vcsim, folder.path, runs);
+    const context = contextInVcsim(vcsim, { scratch: folder.path, tools: toolsFolder }, runs);
     return { ...context, env: { ...context.env, ...env } };
   }
 

@@ -5,8 +5,6 @@ import type { ReadSpec } from '../../../core/clusters/spec/read-spec.ts';
 import type { SpecProvider } from '../../../core/clusters/spec/read-documents.ts';
 import { readText } from '../../../core/clusters/spec/testing.ts';
 import { toolRunner } from '../../../core/host/run-tool.ts';
-import { toolsFolder } from '../../../test/helpers/paths.ts';
-import type { Vcsim } from '../../../test/lab/vcsim.ts';
 import { datacenterKind, machineKind } from './schema.ts';
 import { specTemplate } from './spec-template.ts';
 import { checkDocument, validateSpec } from './validate.ts';
@@ -36,7 +34,7 @@ export function changedTemplate(change: (documents: Documents) => void): ReadSpe
 
 /** A specification that fits a simulated vCenter, after a change. @param template of all machines */
 export function specInVcsim(
-  { server, sha256 }: Pick<Vcsim, 'server' | 'sha256'>,
+  { server, sha256 }: { server: string; sha256: string },
   template: string,
   change: (documents: Documents) => void = () => undefined,
 ): ClusterSpec {
@@ -60,9 +58,17 @@ export interface SeenRun {
   args: readonly string[];
 }
 
-/** What a worker gives to the plugin, with the user of a simulated vCenter. @param runs takes every command line */
-export function contextInVcsim({ user }: Vcsim, scratch: string, runs: SeenRun[] = []): ProviderContext {
-  const run = toolRunner([toolsFolder], process.env);
+/**
+ * What a worker gives to the plugin.
+ * @param place its folder, and the folder of its programs
+ * @param runs takes every command line
+ */
+export function contextInVcsim(
+  { user }: { user: { name: string; password: string } },
+  { scratch, tools }: { scratch: string; tools: string },
+  runs: SeenRun[],
+): ProviderContext {
+  const run = toolRunner([tools], process.env);
   return {
     env: { EKSA_VSPHERE_USERNAME: user.name, EKSA_VSPHERE_PASSWORD: user.password },
     scratch,

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { ClusterSpec } from '../../../../contracts/cluster-spec.ts';
 import type { Finding, OvaFile } from '../../../../contracts/clusters.ts';
 import type { ProviderContext } from '../../../../contracts/provider-plugin.ts';
-import { temporaryFolder, type TemporaryFolder } from '../../../../test/helpers/paths.ts';
+import { temporaryFolder, toolsFolder, type TemporaryFolder } from '../../../../test/helpers/paths.ts';
 import { streamOptimized, writeOva } from '../../../../test/lab/ova.ts';
 import {
   makeTemplate,
@@ -57,7 +57,10 @@ describe.skipIf(unavailable !== undefined)(`templates out of OVAs on a simulated
   }
 
   const specAfter = (change?: (documents: Documents) => void): ClusterSpec => specInVcsim(vcsim, template, change);
-  const contextWith = (...ovas: OvaFile[]): ProviderContext => ({ ...contextInVcsim(vcsim, folder.path, runs), ovas });
+  const contextWith = (...ovas: OvaFile[]): ProviderContext => ({
+    ...contextInVcsim(vcsim, { scratch: folder.path, tools: toolsFolder }, runs),
+    ovas,
+  });
   const preflight = (spec: ClusterSpec, context: ProviderContext): Promise<Finding[]> =>
     vsphere.preflight({ spec, operation: 'create', skip: [] }, context);
   const told = (findings: readonly Finding[]): string[] => findings.map(({ status, id }) => `${status} ${id}`).sort();
