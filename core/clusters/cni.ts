@@ -66,7 +66,7 @@ export async function installNetwork(
 export async function isNetworkCurrent(installation: NetworkInstallation, workload: Cluster): Promise<boolean> {
   if (!bringsNetwork(installation)) return true;
   const { chart, how } = networkChart(installation);
-  return await isInstalled(chart, how, workload);
+  return isInstalled(chart, how, workload);
 }
 
 function networkChart(installation: NetworkInstallation): { chart: Chart; how: ChartInstallation } {
