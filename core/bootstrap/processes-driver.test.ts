@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -52,10 +52,13 @@ describe('a bootstrap cluster of processes that is looked after', () => {
     expect(await findControlPlane(join(folder, 'control-plane'))).toBeDefined();
   });
 
-  it('is not brought back once it is removed', async () => {
+  it('is not brought back once it is removed, and leaves no key or token', async () => {
+    await mkdir(join(folder, 'providers'));
+    await writeFile(join(folder, 'providers', 'one.token'), 'secret');
     await Promise.all([driver.remove(), driver.attend?.()]);
     expect(await driver.exists()).toBe(false);
     expect(await driver.attend?.()).toBeUndefined();
     expect(await pidOf('etcd')).toBeUndefined();
+    expect(await readdir(folder)).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-import { access, readdir, readFile } from 'node:fs/promises';
+import { access, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ProviderProgram } from '../../contracts/provider-plugin.ts';
 import type { FindBinary } from './binaries.ts';
@@ -53,6 +53,8 @@ export function processesDriver({ folder, findBinary, programs }: ProcessesOptio
       // nobody may start again what ends here
       await withFolderLock(folder, async () => {
         await stopProviders(providers);
+        // keys and tokens of a cluster that is gone
+        await rm(providers, { recursive: true, force: true });
         await stopControlPlane(controlPlane.folder, { remove: true });
       });
     },
