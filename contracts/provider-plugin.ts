@@ -49,6 +49,8 @@ export interface ProviderPlugin {
   upgradePlan(previous: ClusterSpec, next: ClusterSpec): UpgradeStep[];
   preMove(spec: ClusterSpec, from: ClusterAccess, context: ProviderContext): Promise<void>;
   postMove(spec: ClusterSpec, to: ClusterAccess, context: ProviderContext): Promise<void>;
+  /** What will get no further by itself, however long machines are waited for. Absent where Cluster API's own objects tell that. */
+  stuck?: StuckInfrastructure;
   /** What the new cluster needs of the provider once it answers (cloud provider, storage). */
   postWorkload(spec: ClusterSpec, workload: ClusterAccess, context: ProviderContext): Promise<void>;
   preDelete(spec: ClusterSpec, management: ClusterAccess, context: ProviderContext): Promise<void>;
@@ -97,6 +99,16 @@ export interface NodeImages {
   kubeVip?: string;
   /** the cloud controller manager of the infrastructure, where nodes wait for one (vSphere) */
   cloudProvider?: string;
+}
+
+export interface StuckInfrastructure {
+  /** the objects that tell, beside Cluster API's */
+  kind: Pick<KubernetesObject, 'apiVersion' | 'kind'>;
+  /** Pure. @param machines Cluster API's Machines of the cluster @param objects of the kind, of all clusters */
+  find(
+    machines: readonly KubernetesObject[],
+    objects: readonly KubernetesObject[],
+  ): Pick<Finding, 'subject' | 'message' | 'remedy'> | undefined;
 }
 
 export interface ChartsRequest {

@@ -39,7 +39,14 @@ export function machineActivities(deps: ClusterDependencies, tools: ClusterTools
         const { spec, provider, context, workspace } = making;
         await using cluster = await tools.clusterAt(input, on);
         const told = (state: ClusterState): void => report(machineProgress(state));
-        const awaited = { spec, machines: machinesOf(spec), timeouts: input.timeouts, report: told, signal };
+        const awaited = {
+          spec,
+          machines: machinesOf(spec),
+          timeouts: input.timeouts,
+          stuck: provider.stuck,
+          report: told,
+          signal,
+        };
         if (bringsNetwork(making)) {
           await awaitControlPlane(awaited, cluster);
           await withWorkload(making, cluster, (workload) => installNetwork(making, workload, signal));

@@ -1,5 +1,7 @@
 import type { ClusterSpec, KubernetesObject } from '../../contracts/cluster-spec.ts';
 import type { ClusterTimeouts } from '../../contracts/clusters.ts';
+import type { StuckInfrastructure } from '../../contracts/provider-plugin.ts';
+import { SealiftError } from '../errors.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { clusterState, type ClusterState } from '../kubernetes/cluster-state.ts';
 import { waitFor } from '../kubernetes/wait.ts';
@@ -11,6 +13,8 @@ export interface AwaitRequest {
   /** how many machines it is to have, for how long is waited */
   machines: number;
   timeouts: ClusterTimeouts;
+  /** see ProviderPlugin */
+  stuck?: StuckInfrastructure | undefined;
   /** told of every change, and every few seconds */
   report(state: ClusterState): void;
   signal: AbortSignal;
@@ -18,15 +22,16 @@ export interface AwaitRequest {
 
 /**
  * Waits until all machines of a cluster are there and ready, and none is left that should not be.
- * @throws SealiftError ClusterNotReady with what is not met; those of waitFor
+ * @throws SealiftError ClusterNotReady with what is not met, or will never be; those of waitFor
  */
 export async function awaitCluster(request: AwaitRequest, on: Cluster): Promise<void> {
-  const { spec, timeouts, signal } = request;
+  const { spec, timeouts, stuck, signal } = request;
   let latest: ClusterState | undefined;
   await waitFor(on, {
     subject: `Cluster ${CLUSTER_NAMESPACE}/${spec.name}`,
-    watched: watchedOf(spec.name),
+    watched: watchedOf(spec.name, stuck),
     decide: (objects) => {
+      refuseStuck(objects, stuck);
       latest = stateOf(spec.name, objects);
       if (latest === undefined) return { done: false, detail: 'waiting for the Cluster object' };
       request.report(latest);
@@ -45,8 +50,8 @@ export async function awaitCluster(request: AwaitRequest, on: Cluster): Promise<
  * @throws SealiftError as awaitCluster
  */
 export async function awaitControlPlane(request: AwaitRequest, on: Cluster): Promise<void> {
-  const { spec, timeouts, signal } = request;
-  const watched = watchedOf(spec.name);
+  const { spec, timeouts, stuck, signal } = request;
+  const watched = watchedOf(spec.name, stuck);
   const report = (objects: readonly KubernetesObject[]): void => {
     const state = stateOf(spec.name, objects);
     if (state !== undefined) request.report(state);
@@ -56,6 +61,7 @@ export async function awaitControlPlane(request: AwaitRequest, on: Cluster): Pro
     subject: `the API server of Cluster ${CLUSTER_NAMESPACE}/${spec.name}`,
     watched,
     decide: (objects) => {
+      refuseStuck(objects, stuck);
       latest = objects;
       report(objects);
       const detail = stateOf(spec.name, objects)?.detail ?? 'waiting for the Cluster object';
@@ -87,7 +93,7 @@ export async function readClusterState(name: string, on: Cluster): Promise<Clust
   );
 }
 
-function watchedOf(name: string) {
+function watchedOf(name: string, stuck?: StuckInfrastructure) {
   const namespace = CLUSTER_NAMESPACE;
   const labelSelector = `${CLUSTER_NAME_LABEL}=${name}`;
   return [
@@ -95,7 +101,15 @@ function watchedOf(name: string) {
     { apiVersion: capiVersions.controlPlane, kind: 'KubeadmControlPlane', namespace, labelSelector },
     { apiVersion: capiVersions.cluster, kind: 'MachineDeployment', namespace, labelSelector },
     { apiVersion: capiVersions.cluster, kind: 'Machine', namespace, labelSelector },
+    ...(stuck === undefined ? [] : [{ ...stuck.kind, namespace }]),
   ];
+}
+
+function refuseStuck(objects: readonly KubernetesObject[], stuck: StuckInfrastructure | undefined): void {
+  const ofKind = (kind: string): KubernetesObject[] => objects.filter((object) => object.kind === kind);
+  const found = stuck?.find(ofKind('Machine'), ofKind(stuck.kind.kind));
+  if (found === undefined) return;
+  throw new SealiftError('ClusterNotReady', { side: 'cluster', operation: 'wait for machines', ...found });
 }
 
 function stateOf(name: string, objects: readonly KubernetesObject[]): ClusterState | undefined {

@@ -10,6 +10,7 @@ import { preflight } from './preflight/preflight.ts';
 import { render } from './render.ts';
 import { datacenterKind, machineKind, templateKind, type TinkerbellDatacenterSpec } from './schema.ts';
 import { specTemplate } from './spec-template.ts';
+import { stuckWorkflows } from './stuck-workflows.ts';
 import { checkDocument, validateSpec } from './validate.ts';
 
 /** Cluster API's provider knows the flags for its webhooks' port and certificate, and does not heed them (0.7.0). */
@@ -45,6 +46,7 @@ export const tinkerbell: ProviderPlugin = {
   },
   render,
   upgradePlan: upgradeSteps,
+  stuck: stuckWorkflows,
   preMove: () => Promise.resolve(),
   postMove: (_spec, to, context) => awaitContact(to, context),
   postWorkload: () => Promise.resolve(),
