@@ -3,10 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { KubernetesObject } from '../../contracts/cluster-spec.ts';
+import { version } from '../../contracts/version.ts';
 import { providerVersions } from '../../core/cluster-api/clusterctl.ts';
+import { LAYOUT, readLayout } from '../../core/clusters/layout.ts';
 import { openCluster } from '../../core/kubernetes/cluster-access.ts';
 import type { Cluster } from '../../core/kubernetes/cluster.ts';
 import { bareRepository, type BareRepository } from '../helpers/git-servers.ts';
+import { keptByFixture } from '../helpers/kept-fixture.ts';
 import { parseOutput } from '../helpers/output-schema.ts';
 import { runSealift, type SealiftResult } from '../helpers/sealift.ts';
 import {
@@ -30,6 +33,7 @@ const PAUSED = 'anywhere.eks.amazonaws.com/paused';
 const capi = 'cluster.x-k8s.io/v1beta2';
 const kustomization = { apiVersion: 'kustomize.toolkit.fluxcd.io/v1', kind: 'Kustomization' };
 const kept = { apiVersion: 'anywhere.eks.amazonaws.com/v1alpha1', kind: 'Cluster' };
+const definition = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition' };
 
 describe.skipIf(whyNotLong !== undefined)(`upgrade cluster ${whyNotLong ?? ''}`, () => {
   let ground: ClusterGround;
@@ -168,12 +172,16 @@ describe.skipIf(whyNotLong !== undefined)(`upgrade cluster ${whyNotLong ?? ''}`,
     beforeAll(async () => {
       await ground.lab.expectManagementCluster({ namespace, name: 'two' });
       ({ kubeconfig } = (await succeed(['create', 'cluster'], await spec('1.34'))) as { kubeconfig: string });
+      await keepAsBefore('two', kubeconfig);
     }, 6 * minutes);
 
-    it('is done by itself, with the newer Cluster API of the bundle, killed -9 while that takes its place', async () => {
+    const byItself =
+      'scenario 4: made by an older version, it upgrades itself, with the newer Cluster API of the bundle, killed -9 while that takes its place';
+    it(byItself, async () => {
       bundle = await ground.exportBundle('newer.tar', () => serveClusterRelease({ called: NEWER_CLUSTER_API }));
       const file = await spec('1.35');
       const plan = await succeed(['upgrade', 'plan', 'cluster'], file);
+      expect(String(plan['warnings'])).toContain('as an older tool did (layout 0; this is 1)');
       const from = [...(await providersAt(kubeconfig)).values()][0];
       expect(plan['clusterApi']).toEqual(
         ['cluster-api', 'bootstrap-kubeadm', 'control-plane-kubeadm', 'infrastructure-docker'].map((subject) => ({
@@ -192,6 +200,8 @@ describe.skipIf(whyNotLong !== undefined)(`upgrade cluster ${whyNotLong ?? ''}`,
         clusterApiProviders.map((subject) => [subject, NEWER_CLUSTER_API]),
       );
       await expectHome(kubeconfig);
+      await using cluster = await openCluster(kubeconfig);
+      expect(await readLayout(cluster)).toEqual({ layout: LAYOUT, newest: LAYOUT, version });
     });
 
     it('refuses a bundle with an older Cluster API', async () => {
@@ -234,6 +244,24 @@ describe.skipIf(whyNotLong !== undefined)(`upgrade cluster ${whyNotLong ?? ''}`,
     });
   });
 });
+
+/** What EKS Anywhere v0.5 kept of a cluster takes the place of what Sealift keeps. */
+async function keepAsBefore(name: string, kubeconfig: string): Promise<void> {
+  const fixture = JSON.stringify(await keptByFixture('kept-layout-0.yaml')).replaceAll('"first"', `"${name}"`);
+  const older = (JSON.parse(fixture) as KubernetesObject[]).filter(
+    ({ kind, metadata }) => kind === definition.kind || metadata.name === name,
+  );
+  await using cluster = await openCluster(kubeconfig);
+  const present = (await cluster.list(definition)).filter(
+    ({ spec }) => (spec as { group: string }).group === kept.apiVersion.split('/')[0],
+  );
+  for (const one of present) {
+    await cluster.delete(one);
+    await expect.poll(() => cluster.get(one), { timeout: 60_000 }).toBeUndefined();
+  }
+  await cluster.applyAll(older);
+  expect(await readLayout(cluster)).toEqual({ layout: 0, newest: 0 });
+}
 
 /** Versions of the providers of Cluster API on a management cluster. */
 async function providersAt(kubeconfig: string): Promise<Map<string, string>> {
