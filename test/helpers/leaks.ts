@@ -25,6 +25,20 @@ export function findLeaks(
     .map(([name]) => name);
 }
 
+/**
+ * What is secret within a configuration or cloud-init, and would be found nowhere as a part of the whole, since that is escaped
+ * or cut into lines elsewhere: lines of private keys, keys and tokens of kubeconfigs, bootstrap tokens, headers with passwords.
+ */
+export function secretsWithin(text: string): string[] {
+  const first = (pattern: RegExp): string[] => [...text.matchAll(pattern)].map(([, found = '']) => found);
+  const keys = first(/client-key-data"?: *"?([A-Za-z0-9+/=]+)/g);
+  const lines = first(/-----BEGIN [A-Z ]*PRIVATE KEY-----([^-]+)/g).flatMap((body) => body.trim().split(/\s+/));
+  const others = [/\btoken"?: *"?([\w.-]{16,})/g, /\b([a-z0-9]{6}\.[a-z0-9]{16})\b/g, /\bBasic ([A-Za-z0-9+/=]{8,})/g];
+  const deeper = keys.flatMap((key) => secretsWithin(Buffer.from(key, 'base64').toString('utf8')));
+  // the last line of a key may be a few characters
+  return [...keys, ...lines.filter(({ length }) => length >= 16), ...others.flatMap(first), ...deeper];
+}
+
 export async function filesBelow(path: string): Promise<string[]> {
   const entries = await readdir(path, { recursive: true, withFileTypes: true });
   return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
