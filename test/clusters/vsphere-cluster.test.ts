@@ -4,14 +4,18 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { KubernetesObject } from '../../contracts/cluster-spec.ts';
 import type { Problem } from '../../contracts/errors.ts';
 import { openCluster } from '../../core/kubernetes/cluster-access.ts';
+import { readArchive } from '../helpers/diagnostics-archive.ts';
+import { bareRepository } from '../helpers/git-servers.ts';
+import { findLeaks } from '../helpers/leaks.ts';
 import { parseOutput } from '../helpers/output-schema.ts';
 import { runSealift, type SealiftResult } from '../helpers/sealift.ts';
-import { managedBy, ofVersion, type SpecificationChange } from '../lab/cluster-ground.ts';
+import { keptInGit, managedBy, ofVersion, type SpecificationChange } from '../lab/cluster-ground.ts';
 import { labVersions } from '../lab/cluster-release.ts';
 import { labUnavailable } from '../lab/lab.ts';
 import { whyNotLong } from '../lab/long.ts';
 import type { ApiServerPlace, ManagementCluster } from '../lab/management-cluster.ts';
 import { writeOva } from '../lab/ova.ts';
+import { collectedSecrets } from '../lab/secrets-in-cluster.ts';
 import { vcsimUnavailable, withoutPrivileges } from '../lab/vcsim.ts';
 import { machinesOf, ofTemplate, startVSphereGround, templateOf, type VSphereGround } from '../lab/vsphere-ground.ts';
 
@@ -21,6 +25,11 @@ const namespace = 'eksa-system';
 const infrastructure = 'infrastructure.cluster.x-k8s.io/v1beta2';
 /** Clusters' endpoints are addresses of loopback; other runs have others. */
 const network = `127.${100 + Math.floor(Math.random() * 100)}.${1 + Math.floor(Math.random() * 250)}`;
+
+interface Parked {
+  operation: string;
+  parked: (Problem & { diagnostics?: string })[];
+}
 
 describe.skipIf(why !== undefined)(`clusters on vSphere: the real CAPV, a simulated vCenter ${why ?? ''}`, () => {
   let ground: VSphereGround;
@@ -125,10 +134,12 @@ describe.skipIf(why !== undefined)(`clusters on vSphere: the real CAPV, a simula
     const two = { namespace, name: 'two' };
     let place: ApiServerPlace;
     let bootstrap: string;
+    let repository: string;
 
     beforeAll(async () => {
       place = await ground.lab.expectManagementCluster(two);
       bootstrap = join(ground.home.state, 'clusters', 'two', 'bootstrap', 'control-plane', 'pki', 'admin.kubeconfig');
+      repository = join(ground.home.path, 'fleet.git');
       await ground.lab.bootMachines(place.kubeconfig);
     }, minutes);
 
@@ -141,16 +152,36 @@ describe.skipIf(why !== undefined)(`clusters on vSphere: the real CAPV, a simula
           ['count: 3', 'count: 1'] as const,
           ['count: 2', 'count: 1'] as const,
         ],
+        ...keptInGit(repository),
       ]);
-    const succeed = async (...words: string[]): Promise<void> => {
+    const run = async (...words: string[]): Promise<SealiftResult> => {
       const booter = await ground.lab.bootMachines(bootstrap);
-      const { code, stdout, stderr } = await ground.sealift(...words, '--bundle', ground.bundle);
+      const result = await ground.sealift(...words);
       await booter.stop();
+      return result;
+    };
+    const succeed = async (...words: string[]): Promise<void> => {
+      const { code, stdout, stderr } = await run(...words);
       expect({ code, said: code === 0 ? '' : stderr + stdout }).toEqual({ code: 0, said: '' });
     };
+    const bundle = (): string[] => ['--bundle', ground.bundle];
 
     it('is created through a bootstrap cluster of processes, and owns its virtual machines afterwards', async () => {
-      await succeed('create', 'cluster', '-f', await specification('1.34'));
+      // it parks when all but its place in git is there: what is collected then has no password of vCenter
+      const parked = await run('create', 'cluster', '-f', await specification('1.34'), ...bundle());
+      expect(parked.code, parked.stderr + parked.stdout).toBe(5);
+      const [{ diagnostics } = { diagnostics: '' }] = parseOutput('parked', parked.stdout)[
+        'parked'
+      ] as Parked['parked'];
+      const archive = await readArchive(diagnostics!);
+      const password = { ofVCenter: ground.vcsim.user.password };
+      await collectedSecrets(archive, 'bootstrap', bootstrap);
+      const found = await collectedSecrets(archive, 'self', place.kubeconfig);
+      expect(findLeaks(found.map(({ values }) => Object.values(values)).join('\n'), password)).toEqual(['ofVCenter']);
+      expect(findLeaks(archive.text, password, [ground.vcsim.user.name])).toEqual([]);
+      await bareRepository(repository);
+      await succeed('retry', 'cluster/two');
+
       await using cluster = await openCluster(place.kubeconfig);
       const machines = await cluster.list({ apiVersion: infrastructure, kind: 'VSphereMachine' }, { namespace });
       expect(machines.map(({ metadata }) => metadata.name).sort()).toEqual(
@@ -165,14 +196,14 @@ describe.skipIf(why !== undefined)(`clusters on vSphere: the real CAPV, a simula
 
     it('is upgraded by a minor version by itself', async () => {
       const before = await machinesOf(ground.vcsim);
-      await succeed('upgrade', 'cluster', '-f', await specification('1.35'));
+      await succeed('upgrade', 'cluster', '-f', await specification('1.35'), ...bundle());
       const after = await machinesOf(ground.vcsim);
       expect(after).toHaveLength(2);
       expect(after.filter((path) => before.includes(path))).toEqual([]);
     });
 
     it('is deleted, and leaves no virtual machine', async () => {
-      await succeed('delete', 'cluster', 'two');
+      await succeed('delete', 'cluster', 'two', ...bundle());
       expect(await machinesOf(ground.vcsim)).toEqual([]);
     });
   });
@@ -191,10 +222,6 @@ describe.skipIf(why !== undefined)(`clusters on vSphere: the real CAPV, a simula
       env?: Record<string, string>;
       message: RegExp;
       remedy: RegExp;
-    }
-    interface Parked {
-      operation: string;
-      parked: Problem[];
     }
     const faults: Fault[] = [
       {
