@@ -52,7 +52,7 @@ describe.skipIf(unavailable !== undefined)('machines that Tinkerbell could not i
     awaitCluster(
       {
         ...{ spec: { name: 'prod' }, machines: 2, stuck: stuckWorkflows, report: () => undefined },
-        ...{ timeouts: { controlPlane: 1, perMachine: 0 } as never, signal: new AbortController().signal },
+        ...{ timeouts: { controlPlane: 1, perMachine: 0 }, signal: new AbortController().signal },
       },
       cluster,
     );
