@@ -1,8 +1,13 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ClusterOperationName, ClusterOperationResult, ClusterPlace } from '../../contracts/clusters.ts';
+import type {
+  ClusterOperationInput,
+  ClusterOperationName,
+  ClusterOperationResult,
+  ClusterPlace,
+} from '../../contracts/clusters.ts';
 import { applyCluster } from '../../core/clusters/apply.ts';
-import { awaitCluster, awaitControlPlane } from '../../core/clusters/await.ts';
+import { awaitCluster, awaitControlPlane, type AwaitRequest } from '../../core/clusters/await.ts';
 import { bringsNetwork, installNetwork } from '../../core/clusters/cni.ts';
 import { kubeconfigOf } from '../../core/clusters/kubeconfig.ts';
 import { nodesOf } from '../../core/clusters/nodes.ts';
@@ -12,6 +17,7 @@ import { writeFileAtomically } from '../../core/host/atomic-file.ts';
 import { openCluster } from '../../core/kubernetes/cluster-access.ts';
 import type { ClusterState } from '../../core/kubernetes/cluster-state.ts';
 import type { Cluster } from '../../core/kubernetes/cluster.ts';
+import type { WorkHooks } from '../../core/transfer/progress.ts';
 import { runActivity } from '../lib/run.ts';
 import { moveManagement, settleBootstrap } from './settle.ts';
 import {
@@ -34,19 +40,11 @@ export function machineActivities(deps: ClusterDependencies, tools: ClusterTools
      */
     awaitCluster: ({ input, on }: StepOn) =>
       runActivity('wait for cluster', async (hooks) => {
-        const { signal, report } = hooks;
+        const { signal } = hooks;
         const making = await tools.making(input, hooks);
         const { spec, provider, context, workspace } = making;
         await using cluster = await tools.clusterAt(input, on);
-        const told = (state: ClusterState): void => report(machineProgress(state));
-        const awaited = {
-          spec,
-          machines: machinesOf(spec),
-          timeouts: input.timeouts,
-          stuck: provider.stuck,
-          report: told,
-          signal,
-        };
+        const awaited = awaitedOf(input, making, hooks);
         if (bringsNetwork(making)) {
           await awaitControlPlane(awaited, cluster);
           await withWorkload(making, cluster, (workload) => installNetwork(making, workload, signal));
@@ -56,8 +54,15 @@ export function machineActivities(deps: ClusterDependencies, tools: ClusterTools
         await using made = await tools.clusterAt(input, 'self');
         await provider.postWorkload(spec, made, context);
       }),
+    /** Moves, and waits until the new owner's controllers find all machines of its own well: a move takes no status along. */
     moveCluster: ({ input, from, to }: Step & { from: ClusterPlace; to: ClusterPlace }) =>
-      runActivity('move cluster', (hooks) => moveManagement(input, { from, to }, tools, hooks)),
+      runActivity('move cluster', async (hooks) => {
+        await moveManagement(input, { from, to }, tools, hooks);
+        if (to !== 'self') return;
+        const { spec, provider } = await tools.setting(input, hooks);
+        await using cluster = await tools.clusterAt(input, to);
+        await awaitCluster(awaitedOf(input, { spec, provider }, hooks), cluster);
+      }),
     discardCreate: ({ input }: Step) =>
       runActivity('discard create', (hooks) => settleBootstrap(input, deps, tools, hooks)),
     /** Says what there is now. */
@@ -78,6 +83,15 @@ export function machineActivities(deps: ClusterDependencies, tools: ClusterTools
         };
       }),
   };
+}
+
+function awaitedOf(
+  { timeouts }: ClusterOperationInput,
+  { spec, provider }: Pick<Setting, 'spec' | 'provider'>,
+  { signal, report }: WorkHooks,
+): AwaitRequest {
+  const told = (state: ClusterState): void => report(machineProgress(state));
+  return { spec, machines: machinesOf(spec), timeouts, stuck: provider.stuck, report: told, signal };
 }
 
 /** Brings a cluster's objects, as its specification says now, to whoever makes its machines. */

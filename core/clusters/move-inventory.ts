@@ -39,6 +39,18 @@ export async function movedObjects(cluster: Cluster): Promise<MovedObject[]> {
   return ownedFirst([...found.flat(), ...secrets.filter(isOfCluster)]).map(moved);
 }
 
+/** Objects of clusters whose controllers say that they have not seen yet that it is paused. @throws SealiftError those of Cluster.list */
+export async function unawareOfPause(cluster: Cluster): Promise<KubernetesObject[]> {
+  const kinds = await clusterApiKinds(cluster);
+  const options = { namespace: CLUSTER_NAMESPACE, labelSelector: CLUSTER_NAME_LABEL };
+  const found = await Promise.all(kinds.map((kind) => cluster.list(kind, options)));
+  return found.flat().filter((object) => {
+    const { conditions = [] } =
+      (object as { status?: { conditions?: { type: string; status: string }[] } }).status ?? {};
+    return conditions.some(({ type, status }) => type === 'Paused' && status === 'False');
+  });
+}
+
 /** The kinds that Cluster API and its providers have brought; none where they are not installed. @throws SealiftError those of Cluster.list */
 export async function clusterApiKinds(cluster: Cluster): Promise<Kind[]> {
   const definitions = await cluster.list(definition, { labelSelector: CLUSTERCTL_LABEL });

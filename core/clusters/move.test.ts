@@ -30,6 +30,8 @@ class Side {
   readonly objects = new Map<string, KubernetesObject>();
   readonly #world: World;
   readonly name: string;
+  /** what controllers know of the pause, a while later */
+  #seenPaused = false;
 
   constructor(name: string, world: World) {
     this.name = name;
@@ -49,13 +51,17 @@ class Side {
   pause(paused: boolean): void {
     const cluster = this.objects.get('Cluster prod');
     if (cluster !== undefined) this.put('Cluster', 'prod', paused);
+    if (this.#world.isSlow) setTimeout(() => (this.#seenPaused = paused), 20);
   }
 
   /** As much of a Cluster as a move uses. */
   get access(): Cluster {
     const list = (kind: { kind: string }): Promise<KubernetesObject[]> => {
       if (kind.kind === 'CustomResourceDefinition') return Promise.resolve(kinds.map(definition));
-      return Promise.resolve([...this.objects.values()].filter((object) => object.kind === kind.kind));
+      const found = [...this.objects.values()].filter((object) => object.kind === kind.kind);
+      if (!this.#world.isSlow || kind.kind !== 'Machine') return Promise.resolve(found);
+      const conditions = [{ type: 'Paused', status: this.#seenPaused ? 'True' : 'False' }];
+      return Promise.resolve(found.map((object) => ({ ...object, status: { conditions } })));
     };
     return {
       server: `https://${this.name}`,
@@ -68,6 +74,8 @@ class Side {
         });
       },
       delete: async ({ kind, metadata }: KubernetesObject) => {
+        if (this.#world.isSlow && kind === 'Machine')
+          expect(this.#seenPaused, 'controllers would end the machine').toBe(true);
         await this.#world.change(() => this.objects.delete(`${kind} ${metadata.name}`));
         return true;
       },
@@ -92,6 +100,8 @@ class World {
   changes = 0;
   /** before which change the worker is killed, or an API server is away */
   troubleAt = Infinity;
+  /** controllers see late that their cluster is paused */
+  isSlow = false;
   readonly #trouble: Trouble;
   /** changes that a clusterctl goes on with whose starter was killed */
   #left: (() => void)[] = [];
@@ -227,6 +237,17 @@ describe.each([
     }
     // past the point of no return a move that clusterctl was cut off from ends by itself
     expect(troubled).toBeGreaterThan(whole);
+  });
+
+  it('removes nothing before controllers have seen that it is paused', { timeout: 120_000 }, async () => {
+    for (const troubleAt of upTo(whole)) {
+      const world = Object.assign(new World(trouble), { troubleAt, isSlow: true });
+      const folder = await mkdtemp(join(parent, 'move-'));
+      await ended(moveClusters(world.request(folder)));
+      world.troubleAt = Infinity;
+      await moveClusters(world.request(folder));
+      expect([world.source.objects.size, world.target.isAwake], `before ${troubleAt}`).toEqual([0, true]);
+    }
   });
 
   it('and then given up leaves one owner that is awake and has everything', { timeout: 120_000 }, async () => {

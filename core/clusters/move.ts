@@ -1,12 +1,17 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clusterctl } from '../cluster-api/clusterctl.ts';
 import { SealiftError } from '../errors.ts';
 import { readFileIfPresent, writeFileAtomically } from '../host/atomic-file.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { isPaused, pausedByOthers } from './find-owner.ts';
-import { movedObjects, nameOf, type MovedObject } from './move-inventory.ts';
+import { movedObjects, nameOf, unawareOfPause, type MovedObject } from './move-inventory.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
+
+/** How long a controller that says whether its cluster is paused may take to see it. Some say it late, and none may hold up a move for ever. */
+const SEEN_MS = 30_000;
+const LOOK_MS = 500;
 
 export interface MoveRequest {
   source: Cluster;
@@ -64,6 +69,7 @@ export async function moveClusters(request: MoveRequest): Promise<void> {
   }
   const { objects } = record!;
   if (!(await pastReturn(objects, source, target))) {
+    if (text !== undefined) await pauseAndBeSeen(request);
     await setPaused(source, false);
     alive(`moving ${objects.length} objects`);
     try {
@@ -76,7 +82,7 @@ export async function moveClusters(request: MoveRequest): Promise<void> {
     }
   }
   await compare(objects, target);
-  await removeFromSource(source);
+  await removeFromSource(request);
   await setPaused(target, false);
   await rm(recordFile);
 }
@@ -113,12 +119,28 @@ async function pastReturn(objects: readonly MovedObject[], source: Cluster, targ
 }
 
 /** As clusterctl deletes: without finalizers, so that no controller takes it for the end of a machine. */
-async function removeFromSource(source: Cluster): Promise<void> {
-  await setPaused(source, true);
+async function removeFromSource(request: MoveRequest): Promise<void> {
+  const { source } = request;
+  await pauseAndBeSeen(request);
   const annotations = { 'clusterctl.cluster.x-k8s.io/delete-for-move': '' };
   for (const object of await movedObjects(source)) {
     await source.patch(object, { metadata: { annotations, finalizers: null } });
     await source.delete(object);
+  }
+}
+
+/**
+ * Pauses the source, and waits until its controllers have seen it. Where the API server was away they follow it again only after a
+ * while; by what they knew before they would take what is removed now for the end of a machine.
+ */
+async function pauseAndBeSeen({ source, alive }: MoveRequest): Promise<void> {
+  await setPaused(source, true);
+  const until = Date.now() + SEEN_MS;
+  for (;;) {
+    const [unaware] = await unawareOfPause(source);
+    if (unaware === undefined || Date.now() > until) return;
+    alive(`waiting until the controllers see that clusters are paused (${nameOf(unaware)})`);
+    await sleep(LOOK_MS);
   }
 }
 
