@@ -4,46 +4,29 @@ import type { ProviderContext } from '../contracts/provider-plugin.ts';
 import { bringsNetwork, installNetwork, isNetworkCurrent, type NetworkInstallation } from '../core/clusters/cni.ts';
 import { changedSpec, type ExampleSpec } from '../core/clusters/spec/testing.ts';
 import { toolRunner } from '../core/host/run-tool.ts';
-import { openCluster } from '../core/kubernetes/cluster-access.ts';
 import type { Cluster } from '../core/kubernetes/cluster.ts';
+import { chartsUnavailable, startChartGround, type ChartGround } from './helpers/chart-ground.ts';
 import { generateChartArchive } from './helpers/images.ts';
-import { kubeApiserverUnavailable, startKubeApiserver, type KubeApiserver } from './helpers/kube-apiserver.ts';
-import { findTool, temporaryFolder, toolsFolder } from './helpers/paths.ts';
 import { smallCilium, smallCiliumTemplates } from './lab/small-cilium.ts';
 
-const unavailable =
-  (await kubeApiserverUnavailable()) ??
-  ((await findTool('helm')) === undefined ? 'helm is not in .cache/bin: run `make setup`' : undefined);
 const signal = new AbortController().signal;
 const provider = { capi: () => ({ name: 'example', namespace: 'example-system', env: {}, programs: {} }) };
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Found = KubernetesObject & { spec: any; data: Record<string, string> };
 
-describe.skipIf(unavailable !== undefined)(`the network of a cluster${unavailable ?? ''}`, () => {
-  let server: KubeApiserver;
+describe.skipIf(chartsUnavailable !== undefined)(`the network of a cluster ${chartsUnavailable ?? ''}`, () => {
+  let ground: ChartGround;
   let cluster: Cluster;
-  let scratch: { path: string; remove(): Promise<void> };
   let context: ProviderContext;
 
   beforeAll(async () => {
-    scratch = await temporaryFolder('network');
-    server = await startKubeApiserver();
-    cluster = await openCluster(server.kubeconfig);
+    ground = await startChartGround('network');
+    cluster = ground.cluster;
   });
-  afterAll(async () => {
-    await cluster[Symbol.asyncDispose]();
-    await server.stop();
-    await scratch.remove();
-  });
+  afterAll(() => ground[Symbol.asyncDispose]());
   beforeEach(async () => {
-    context = {
-      env: {},
-      scratch: scratch.path,
-      run: toolRunner([toolsFolder], process.env),
-      alive: () => undefined,
-      warn: () => undefined,
-    };
+    context = ground.context();
     for (const [kind, name] of workloads) await cluster.delete(object(kind, name));
   });
 
@@ -187,7 +170,7 @@ describe.skipIf(unavailable !== undefined)(`the network of a cluster${unavailabl
   });
 
   it('needs helm where the worker runs', async () => {
-    context.run = toolRunner([], { PATH: scratch.path });
+    context.run = toolRunner([], { PATH: context.scratch });
     await expect(installNetwork(installation(), cluster, signal)).rejects.toMatchObject({ type: 'ToolMissing' });
   });
 });

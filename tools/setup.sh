@@ -74,7 +74,6 @@ make_providers() {
     gcr.io/k8s-staging-capi-vsphere/cluster-api-vsphere-controller registry.k8s.io/cluster-api-vsphere/cluster-api-vsphere-controller
   tools/provider-components.sh tinkerbell tinkerbell/capt github.com/tinkerbell/cluster-api-provider-tinkerbell \
     ghcr.io/tinkerbell/cluster-api-provider-tinkerbell ghcr.io/tinkerbell/cluster-api-provider-tinkerbell
-  tools/tinkerbell/definitions.sh
 }
 
 build_dist() {
@@ -100,6 +99,7 @@ part 'system packages' install_system_tools
 part 'npm packages' install_packages
 part 'Go tools' build_tools
 part 'Cluster API' tools/cluster-api/components.sh
+part 'Tinkerbell' tools/tinkerbell/definitions.sh
 [ "${1:-}" != providers ] || part 'providers' make_providers
 part 'Ansible' tools/python-venv.sh ansible Ansible
 part 'BMC emulators' tools/python-venv.sh bmc 'BMC emulators'

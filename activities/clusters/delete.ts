@@ -34,7 +34,7 @@ export function deletionActivities(deps: ClusterDependencies, tools: ClusterTool
     /** Makes the bootstrap cluster the owner of a management cluster, which then is none any more. */
     handOver: ({ input }: Step) =>
       runActivity('hand over to bootstrap cluster', async (hooks) => {
-        if ((await ownerNow(input, tools)) === 'bootstrap') return;
+        if ((await ownerNow(input, deps, tools)) === 'bootstrap') return;
         await using self = await tools.clusterAt(input, 'self');
         await refuseNeeded(input.name, self);
         await resumeForDeletion(input.name, self);
@@ -105,17 +105,17 @@ async function survey(
   const state = owner === undefined ? undefined : await readClusterState(name, owner);
   const version = state?.machines.find((machine) => machine.role === 'control-plane')?.version;
   const kubernetesVersion = version ?? spec.cluster.spec.kubernetesVersion;
+  const context = tools.contextOf(input, hooks);
   const needsBootstrap = found === 'self' && provider.needsBootstrap('delete', spec);
   if (owner !== undefined) {
     const asked = { spec, operation: 'delete', skip: input.skipValidations } as const;
-    refuseProblems(await provider.preflight(asked, tools.contextOf(input, hooks)));
+    refuseProblems(await provider.preflight(asked, context));
     if (role === 'management') await refuseNeeded(name, owner);
     await resumeForDeletion(name, owner);
   }
   const { bundle, registry } = input.content;
   if (needsBootstrap && bundle === undefined && registry === undefined) throw noContent(name);
   if (needsBootstrap) {
-    const context = tools.contextOf(input, hooks);
     const managed = { ...spec, role };
     const release = await releaseOf(input, { spec: managed }, { provider, context, deps });
     const means = {

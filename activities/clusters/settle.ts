@@ -43,17 +43,21 @@ export async function settleMoves(
   for (const move of [there, back]) await settleMove(await tools.moveRequest(input, move, hooks));
 }
 
-/** Who has a management cluster, where both it and a bootstrap cluster are there. @throws SealiftError those of findOwner */
-export async function ownerNow(input: ClusterOperationInput, tools: ClusterTools): Promise<ClusterPlace | 'nobody'> {
-  await using bootstrap = await tools.clusterAt(input, 'bootstrap');
-  await using self = await tools.clusterAt(input, 'self');
+/** Who has a management cluster, as far as this machine knows. @throws SealiftError those of findOwner */
+export async function ownerNow(
+  input: ClusterOperationInput,
+  deps: ClusterDependencies,
+  tools: ClusterTools,
+): Promise<ClusterPlace | 'nobody'> {
+  const workspace = deps.workspace(input);
+  const there = async (place: ClusterPlace) =>
+    (await workspace.findKubeconfig(place)) === undefined ? undefined : tools.clusterAt(input, place);
+  await using bootstrap = await there('bootstrap');
+  await using self = await there('self');
   return await findOwner(input.name, bootstrap, self);
 }
 
-/**
- * Who has a management cluster, as far as this machine knows, once no move of it is left broken off.
- * @throws SealiftError those of settleMoves
- */
+/** The same, once no move of it is left broken off. @throws SealiftError those of settleMoves and ownerNow */
 export async function settledOwner(
   input: ClusterOperationInput,
   deps: ClusterDependencies,
@@ -61,12 +65,7 @@ export async function settledOwner(
   hooks: WorkHooks,
 ): Promise<ClusterPlace | 'nobody'> {
   await settleMoves(input, deps, tools, hooks);
-  const workspace = deps.workspace(input);
-  const there = async (place: ClusterPlace) =>
-    (await workspace.findKubeconfig(place)) === undefined ? undefined : tools.clusterAt(input, place);
-  await using bootstrap = await there('bootstrap');
-  await using self = await there('self');
-  return await findOwner(input.name, bootstrap, self);
+  return ownerNow(input, deps, tools);
 }
 
 /**

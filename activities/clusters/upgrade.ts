@@ -10,7 +10,7 @@ import { isChanged, removeOldTemplates, upgradeNeeded } from '../../core/cluster
 import { SealiftError } from '../../core/errors.ts';
 import type { WorkHooks } from '../../core/transfer/progress.ts';
 import { runActivity } from '../lib/run.ts';
-import { moveManagement, ownerNow, settleMoves } from './settle.ts';
+import { moveManagement, ownerNow, settledOwner, settleMoves } from './settle.ts';
 import { keeperOf, surveyUpgrade, warningTexts } from './survey-upgrade.ts';
 import { providerNamed, type ClusterDependencies, type ClusterTools, type Step, type StepOn } from './tools.ts';
 
@@ -55,11 +55,7 @@ export function upgradeActivities(deps: ClusterDependencies, tools: ClusterTools
         await pauseReconcilers(keeper, await pauseRequest(input, deps));
       }),
     /** Ends a move that was broken off. @returns who has the cluster now */
-    settleMoves: ({ input }: Step) =>
-      runActivity('settle moves', async (hooks) => {
-        await settleMoves(input, deps, tools, hooks);
-        return ownerNow(input, tools);
-      }),
+    settleMoves: ({ input }: Step) => runActivity('settle moves', (hooks) => settledOwner(input, deps, tools, hooks)),
     resumeReconcile: ({ input }: Step) =>
       runActivity('resume reconcilers', async () => {
         await using keeper = await tools.clusterAt(input, keeperOf(input));
@@ -103,11 +99,10 @@ async function bringHome(
   await using bootstrap = await tools.clusterAt(input, 'bootstrap');
   // its webhooks have to answer where there are objects that change
   if ((await findClusterObject(spec.name, bootstrap)) !== undefined) await driver.runProviders?.();
-  await settleMoves(input, deps, tools, hooks);
-  let owner = await ownerNow(input, tools);
+  let owner = await settledOwner(input, deps, tools, hooks);
   if (owner === 'bootstrap' && (await readClusterState(spec.name, bootstrap))?.ready === true) {
     await moveBack(input, deps, tools, hooks);
-    owner = await ownerNow(input, tools);
+    owner = await ownerNow(input, deps, tools);
   }
   if (owner !== 'bootstrap' && !input.keepBootstrap) await tools.removeBootstrap(input);
   return owner;

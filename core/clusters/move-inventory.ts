@@ -39,9 +39,12 @@ export async function movedObjects(cluster: Cluster): Promise<MovedObject[]> {
   return ownedFirst([...found.flat(), ...secrets.filter(isOfCluster)]).map(moved);
 }
 
-/** Objects of clusters whose controllers say that they have not seen yet that it is paused. @throws SealiftError those of Cluster.list */
-export async function unawareOfPause(cluster: Cluster): Promise<KubernetesObject[]> {
-  const kinds = await clusterApiKinds(cluster);
+/**
+ * Objects of clusters whose controllers say that they have not seen yet that it is paused.
+ * @param kinds as clusterApiKinds has them
+ * @throws SealiftError those of Cluster.list
+ */
+export async function unawareOfPause(cluster: Cluster, kinds: readonly Kind[]): Promise<KubernetesObject[]> {
   const options = { namespace: CLUSTER_NAMESPACE, labelSelector: CLUSTER_NAME_LABEL };
   const found = await Promise.all(kinds.map((kind) => cluster.list(kind, options)));
   return found.flat().filter((object) => {

@@ -6,7 +6,7 @@ import { SealiftError } from '../errors.ts';
 import { readFileIfPresent, writeFileAtomically } from '../host/atomic-file.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { isPaused, pausedByOthers } from './find-owner.ts';
-import { movedObjects, nameOf, unawareOfPause, type MovedObject } from './move-inventory.ts';
+import { clusterApiKinds, movedObjects, nameOf, unawareOfPause, type MovedObject } from './move-inventory.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
 
 /** How long a controller that says whether its cluster is paused may take to see it. Some say it late, and none may hold up a move for ever. */
@@ -135,9 +135,10 @@ async function removeFromSource(request: MoveRequest): Promise<void> {
  */
 async function pauseAndBeSeen({ source, alive }: MoveRequest): Promise<void> {
   await setPaused(source, true);
+  const kinds = await clusterApiKinds(source);
   const until = Date.now() + SEEN_MS;
   for (;;) {
-    const [unaware] = await unawareOfPause(source);
+    const [unaware] = await unawareOfPause(source, kinds);
     if (unaware === undefined || Date.now() > until) return;
     alive(`waiting until the controllers see that clusters are paused (${nameOf(unaware)})`);
     await sleep(LOOK_MS);
