@@ -100,9 +100,13 @@ export async function expectNoProcess(home: SealiftHome): Promise<void> {
 }
 
 async function expectMachines(on: Cluster, { name, version, machines }: ExpectedCluster): Promise<void> {
-  const state = await readClusterState(name, on);
-  expect(state?.ready, `${name}: ${state?.detail}`).toBe(true);
-  const found = state!.machines.map(({ role, version: its }) => `${role} ${its}`).sort();
+  const health = async (): Promise<string | undefined> => {
+    const state = await readClusterState(name, on);
+    return state?.ready === true ? 'well' : state?.detail;
+  };
+  // a controller that gets no answer in time, which happens on a busy machine, says for a moment that it does not know
+  await expect.poll(health, { message: `health of ${name}`, timeout: 60_000, interval: 1_000 }).toBe('well');
+  const found = (await readClusterState(name, on))!.machines.map(({ role, version: its }) => `${role} ${its}`).sort();
   expect(found).toEqual(machines.map((role) => `${role} ${version}`).sort());
   // what a machine is made of is there once for each
   const labelSelector = `cluster.x-k8s.io/cluster-name=${name}`;
