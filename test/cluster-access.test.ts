@@ -5,6 +5,7 @@ import type { KubernetesObject } from '../contracts/cluster-spec.ts';
 import type { Problem } from '../contracts/errors.ts';
 import { openCluster } from '../core/kubernetes/cluster-access.ts';
 import type { Cluster } from '../core/kubernetes/cluster.ts';
+import { whileConnected } from '../core/kubernetes/connected.ts';
 import { waitFor } from '../core/kubernetes/wait.ts';
 import { WatchGone } from '../core/kubernetes/watch.ts';
 import { kubeApiserverUnavailable, startKubeApiserver, type KubeApiserver } from './helpers/kube-apiserver.ts';
@@ -252,6 +253,18 @@ describe.skipIf(why !== undefined)('acting on a real API server', () => {
       });
       await cluster.apply(configMap('killed', 'two'));
       expect((await waiting).map(({ metadata }) => metadata.name)).toEqual(['one', 'two']);
+    });
+
+    it('tells whoever works in the meantime that the connection was lost', async () => {
+      const followed = { apiVersion: 'v1', kind: 'Namespace' };
+      const untilLost = (lost: AbortSignal): Promise<never> =>
+        new Promise((_resolve, reject) => lost.addEventListener('abort', () => reject(lost.reason as Error)));
+      expect(await whileConnected(cluster, followed, () => pause(500, 'done'))).toBe('done');
+      let lost: Problem | undefined;
+      const working = problemOf(whileConnected(cluster, followed, untilLost)).then((problem) => (lost = problem));
+      // the first time it may not have begun to follow
+      while (lost === undefined) await api.restart();
+      expect(await working).toMatchObject({ type: 'ClusterUnreachable' });
     });
 
     it('is told when it has to list again', async () => {

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,10 +25,12 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-async function unreachable(): Promise<string> {
+const unreachable = async (): Promise<string> => kubeconfigTo(await freePort());
+
+async function kubeconfigTo(port: number): Promise<string> {
   const { certificate, key } = await createAuthority('nobody');
   const path = join(folder, 'kubeconfig');
-  const server = `https://127.0.0.1:${await freePort()}`;
+  const server = `https://127.0.0.1:${port}`;
   await writeKubeconfig(path, { name: 'none', server, ca: certificate, user: { certificate, key } });
   return path;
 }
@@ -58,6 +62,24 @@ describe('clusterctl', () => {
     await createClusterctl({ command, config, home }).endLeftBehind();
     expect(await ended).toBe('SIGTERM');
     expect(await daemonLives(daemon)).toBe(false);
+  });
+
+  it('does nothing any more once it was told to end', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    const asked = once(silent, 'connection');
+    await once(silent, 'listening');
+    const kubeconfig = await kubeconfigTo((silent.address() as AddressInfo).port);
+    const home = join(folder, 'ended');
+    const told = new AbortController();
+    const moving = createClusterctl({ command, config, home }).move({
+      ...{ from: kubeconfig, to: kubeconfig, namespace: 'default', signal: told.signal },
+    });
+    const [connection] = (await asked) as [Socket];
+    told.abort(new Error('the source was lost'));
+    await expect(moving).rejects.toThrow('the source was lost');
+    expect(await daemonLives({ name: 'clusterctl', folder: home })).toBe(false);
+    connection.destroy();
+    silent.close();
   });
 
   it('keeps the values of variables out of what it says', async () => {

@@ -38,8 +38,12 @@ export interface Clusterctl {
    * @throws SealiftError as init
    */
   upgrade(kubeconfig: string, providers: readonly WantedProvider[]): Promise<void>;
-  /** Moves all clusters of a namespace to another management cluster. @throws SealiftError ToolMissing, ToolFailed */
-  move(request: { from: string; to: string; namespace: string }): Promise<void>;
+  /**
+   * Moves all clusters of a namespace to another management cluster.
+   * @param request its signal ends it wherever it is; it does nothing any more then
+   * @throws SealiftError ToolMissing, ToolFailed; the signal's reason
+   */
+  move(request: { from: string; to: string; namespace: string; signal?: AbortSignal }): Promise<void>;
   /** Copies the same objects into a folder, as JSON files that hold secrets. @throws SealiftError ToolMissing, ToolFailed */
   saveTo(request: { from: string; directory: string; namespace: string }): Promise<void>;
   /** Ends a run that a killed process has left behind: it goes on by itself, and would change what is looked at. @throws SealiftError ToolFailed */
@@ -61,8 +65,10 @@ const flags: Record<ProviderType, string> = {
 };
 
 export function createClusterctl(options: ClusterctlOptions): Clusterctl {
-  const run = (operation: string, subject: string, args: string[]): Promise<void> =>
-    runClusterctl(options, operation, subject, args);
+  const run = (operation: string, subject: string, args: string[], ...signals: AbortSignal[]): Promise<void> => {
+    const signal = AbortSignal.any([...signals, ...(options.signal === undefined ? [] : [options.signal])]);
+    return runClusterctl({ ...options, signal }, operation, subject, args);
+  };
   return {
     async init(kubeconfig, providers) {
       const missing = await missingProviders(kubeconfig, providers);
@@ -78,10 +84,10 @@ export function createClusterctl(options: ClusterctlOptions): Clusterctl {
       const args = ['upgrade', 'apply', `--kubeconfig=${kubeconfig}`, ...other.map(chosen)];
       await run('upgrade providers', other.map(providerLabel).join(', '), args);
     },
-    move: ({ from, to, namespace }) =>
-      run('move clusters', `namespace ${namespace}`, [
-        ...['move', `--kubeconfig=${from}`, `--to-kubeconfig=${to}`, `--namespace=${namespace}`],
-      ]),
+    move({ from, to, namespace, signal }) {
+      const args = ['move', `--kubeconfig=${from}`, `--to-kubeconfig=${to}`, `--namespace=${namespace}`];
+      return run('move clusters', `namespace ${namespace}`, args, ...(signal === undefined ? [] : [signal]));
+    },
     async saveTo({ from, directory, namespace }) {
       await mkdir(directory, { recursive: true, mode: 0o700 });
       await run('save clusters', `namespace ${namespace}`, [
@@ -129,7 +135,7 @@ async function missingProviders(
 }
 
 async function runClusterctl(
-  { command, config, home, variables, signal }: ClusterctlOptions,
+  { command, config, home, variables, signal }: ClusterctlOptions & { signal: AbortSignal },
   operation: string,
   subject: string,
   args: string[],
@@ -150,13 +156,15 @@ async function runClusterctl(
     env,
     cwd: home,
     maxBuffer: MAX_OUTPUT,
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   });
   child.child.stdin?.end();
   try {
     await child;
   } catch (error) {
-    signal?.throwIfAborted();
+    // it was only told to end
+    if (signal.aborted) await stopDaemon(daemon);
+    signal.throwIfAborted();
     throw failure(error, command, operation, subject, Object.values(variables ?? {}));
   }
 }

@@ -14,6 +14,8 @@ export interface MovedObject extends ObjectKey {
 const definition = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition' };
 /** On every definition that `clusterctl init` brought; clusterctl finds by it what it moves. */
 const CLUSTERCTL_LABEL = 'clusterctl.cluster.x-k8s.io';
+/** Pauses one object, whatever is with its cluster. */
+const PAUSED_ANNOTATION = 'cluster.x-k8s.io/paused';
 const MOVE_LABEL = 'clusterctl.cluster.x-k8s.io/move';
 /** clusterctl's own bookkeeping stays where it is. */
 const INVENTORY_GROUP = 'clusterctl.cluster.x-k8s.io';
@@ -40,17 +42,24 @@ export async function movedObjects(cluster: Cluster): Promise<MovedObject[]> {
 }
 
 /**
- * Objects of clusters whose controllers say that they have not seen yet that it is paused.
+ * Objects of clusters whose controllers say that they have not seen yet that it is paused, or is not any more. What is paused by itself
+ * says nothing of its cluster.
  * @param kinds as clusterApiKinds has them
  * @throws SealiftError those of Cluster.list
  */
-export async function unawareOfPause(cluster: Cluster, kinds: readonly Kind[]): Promise<KubernetesObject[]> {
+export async function unawareOfPause(
+  paused: boolean,
+  cluster: Cluster,
+  kinds: readonly Kind[],
+): Promise<KubernetesObject[]> {
   const options = { namespace: CLUSTER_NAMESPACE, labelSelector: CLUSTER_NAME_LABEL };
   const found = await Promise.all(kinds.map((kind) => cluster.list(kind, options)));
+  const before = paused ? 'False' : 'True';
   return found.flat().filter((object) => {
     const { conditions = [] } =
       (object as { status?: { conditions?: { type: string; status: string }[] } }).status ?? {};
-    return conditions.some(({ type, status }) => type === 'Paused' && status === 'False');
+    if (PAUSED_ANNOTATION in (object.metadata.annotations ?? {})) return false;
+    return conditions.some(({ type, status }) => type === 'Paused' && status === before);
   });
 }
 

@@ -5,13 +5,15 @@ import type { Clusterctl } from '../cluster-api/clusterctl.ts';
 import { SealiftError } from '../errors.ts';
 import { readFileIfPresent, writeFileAtomically } from '../host/atomic-file.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
+import { whileConnected } from '../kubernetes/connected.ts';
 import { isPaused, pausedByOthers } from './find-owner.ts';
 import { clusterApiKinds, movedObjects, nameOf, unawareOfPause, type MovedObject } from './move-inventory.ts';
 import { CLUSTER_NAMESPACE, capiVersions } from './render/names.ts';
 
 /** How long a controller that says whether its cluster is paused may take to see it. Some say it late, and none may hold up a move for ever. */
-const SEEN_MS = 30_000;
-const LOOK_MS = 500;
+const SEEN_MS = 60_000;
+const LOOK_MS = 200;
+const clusters = { apiVersion: capiVersions.cluster, kind: 'Cluster', namespace: CLUSTER_NAMESPACE };
 
 export interface MoveRequest {
   source: Cluster;
@@ -69,11 +71,15 @@ export async function moveClusters(request: MoveRequest): Promise<void> {
   }
   const { objects } = record!;
   if (!(await pastReturn(objects, source, target))) {
-    if (text !== undefined) await pauseAndBeSeen(request);
-    await setPaused(source, false);
-    alive(`moving ${objects.length} objects`);
+    const move = { from: source.kubeconfig, to: target.kubeconfig, namespace };
     try {
-      await clusterctl.move({ from: source.kubeconfig, to: target.kubeconfig, namespace });
+      await whileConnected(source, clusters, async (signal) => {
+        // whoever sees both follows the source
+        for (const paused of [true, false]) await pauseAndBeSeen(paused, request);
+        alive(`moving ${objects.length} objects`);
+        // it tries on for minutes, and removes from the source as soon as that answers again
+        await clusterctl.move({ ...move, signal });
+      });
     } catch (error) {
       if (!(await pastReturn(objects, source, target))) {
         await setPaused(source, false);
@@ -121,7 +127,7 @@ async function pastReturn(objects: readonly MovedObject[], source: Cluster, targ
 /** As clusterctl deletes: without finalizers, so that no controller takes it for the end of a machine. */
 async function removeFromSource(request: MoveRequest): Promise<void> {
   const { source } = request;
-  await pauseAndBeSeen(request);
+  await pauseAndBeSeen(true, request);
   const annotations = { 'clusterctl.cluster.x-k8s.io/delete-for-move': '' };
   for (const object of await movedObjects(source)) {
     await source.patch(object, { metadata: { annotations, finalizers: null } });
@@ -130,17 +136,18 @@ async function removeFromSource(request: MoveRequest): Promise<void> {
 }
 
 /**
- * Pauses the source, and waits until its controllers have seen it. Where the API server was away they follow it again only after a
- * while; by what they knew before they would take what is removed now for the end of a machine.
+ * Pauses the source, or resumes it, and waits until its controllers have seen it. Where the API server was away they follow it again
+ * only after a while; by what they knew before they would take what is removed now for the end of a machine.
  */
-async function pauseAndBeSeen({ source, alive }: MoveRequest): Promise<void> {
-  await setPaused(source, true);
+async function pauseAndBeSeen(paused: boolean, { source, alive }: MoveRequest): Promise<void> {
+  await setPaused(source, paused);
   const kinds = await clusterApiKinds(source);
   const until = Date.now() + SEEN_MS;
   for (;;) {
-    const [unaware] = await unawareOfPause(source, kinds);
+    const [unaware] = await unawareOfPause(paused, source, kinds);
     if (unaware === undefined || Date.now() > until) return;
-    alive(`waiting until the controllers see that clusters are paused (${nameOf(unaware)})`);
+    const what = paused ? 'clusters are paused' : 'clusters are not paused';
+    alive(`waiting until the controllers see that ${what} (${nameOf(unaware)})`);
     await sleep(LOOK_MS);
   }
 }
@@ -182,5 +189,5 @@ async function setPaused(cluster: Cluster, paused: boolean): Promise<void> {
 }
 
 function clustersOf(cluster: Cluster) {
-  return cluster.list({ apiVersion: capiVersions.cluster, kind: 'Cluster' }, { namespace: CLUSTER_NAMESPACE });
+  return cluster.list(clusters, { namespace: CLUSTER_NAMESPACE });
 }

@@ -84,7 +84,7 @@ describe.skipIf(whyNotLong !== undefined)(`API servers killed in mid-move ${whyN
     expect(`${code} ${stderr}${stdout}`, story.join('\n')).toMatch(/^0 /);
   }
 
-  const moment = (): number => draw.between(0, 1_500);
+  const moment = (): number => draw.between(0, 4_000);
 
   it(
     'of the bootstrap cluster, while it makes machines and while it hands over',
