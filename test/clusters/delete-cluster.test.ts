@@ -78,40 +78,47 @@ describe.skipIf(whyNotLong !== undefined).concurrent(`delete cluster ${whyNotLon
     }
   }
 
-  it('deletes a workload cluster by its name, out of git too, without a bundle', { timeout: 8 * minutes }, async () => {
-    const file = await ground.specification('one', [managedBy('mgmt'), ...keptInGit(repository.path)]);
-    const at = ['--kubeconfig', management.kubeconfig];
-    expect(await ground.sealift('create', 'cluster', '-f', file, '--bundle', ground.bundle, ...at)).toMatchObject({
-      code: 0,
-    });
-    expect(await listed(...at)).toContainEqual({
-      ...{ name: 'one', role: 'workload', provider: 'in-memory', kubernetesVersion: 'v1.35.4' },
-      ...{ machines: { ready: 2, desired: 2 }, paused: false, problem: null },
-    });
-    const inGit = 'clusters/mgmt/workload-clusters/one/eksa-system/eksa-cluster.yaml';
-    expect(await repository.show(inGit)).toContain('name: one');
-    const { code, stdout } = await ground.sealift('delete', 'cluster', 'one', ...at);
-    expect(code).toBe(0);
-    expect(parseOutput('delete-cluster', stdout)).toMatchObject({ name: 'one', role: 'workload', wasThere: true });
-    await using cluster = await openCluster(management.kubeconfig);
-    expect(await clusterObjects('one', cluster)).toEqual([]);
-    expect((await keptClusters(cluster)).map(({ metadata }) => metadata.name)).not.toContain('one');
-    expect(await repository.show(inGit)).toBeUndefined();
-    expect((await repository.log())[0]).toContain('Delete workload cluster one');
-    expect((await listed(...at)).map(({ name }) => name)).not.toContain('one');
-    await expectForgotten('one');
-    const byName = await ground.sealift('delete', 'cluster', 'one', ...at);
-    expect(parseOutput('delete-cluster', byName.stdout)).toEqual({
-      kind: 'delete-cluster',
-      name: 'one',
-      wasThere: false,
-    });
-    const bySpecification = await ground.sealift('delete', 'cluster', '-f', file, ...at);
-    expect(parseOutput('delete-cluster', bySpecification.stdout)).toMatchObject({ role: 'workload', wasThere: false });
-    await expectForgotten('one');
-  });
+  it(
+    'deletes a workload cluster by its name, out of git too, without a bundle',
+    { timeout: 30 * minutes },
+    async () => {
+      const file = await ground.specification('one', [managedBy('mgmt'), ...keptInGit(repository.path)]);
+      const at = ['--kubeconfig', management.kubeconfig];
+      expect(await ground.sealift('create', 'cluster', '-f', file, '--bundle', ground.bundle, ...at)).toMatchObject({
+        code: 0,
+      });
+      expect(await listed(...at)).toContainEqual({
+        ...{ name: 'one', role: 'workload', provider: 'in-memory', kubernetesVersion: 'v1.35.4' },
+        ...{ machines: { ready: 2, desired: 2 }, paused: false, problem: null },
+      });
+      const inGit = 'clusters/mgmt/workload-clusters/one/eksa-system/eksa-cluster.yaml';
+      expect(await repository.show(inGit)).toContain('name: one');
+      const { code, stdout } = await ground.sealift('delete', 'cluster', 'one', ...at);
+      expect(code).toBe(0);
+      expect(parseOutput('delete-cluster', stdout)).toMatchObject({ name: 'one', role: 'workload', wasThere: true });
+      await using cluster = await openCluster(management.kubeconfig);
+      expect(await clusterObjects('one', cluster)).toEqual([]);
+      expect((await keptClusters(cluster)).map(({ metadata }) => metadata.name)).not.toContain('one');
+      expect(await repository.show(inGit)).toBeUndefined();
+      expect((await repository.log())[0]).toContain('Delete workload cluster one');
+      expect((await listed(...at)).map(({ name }) => name)).not.toContain('one');
+      await expectForgotten('one');
+      const byName = await ground.sealift('delete', 'cluster', 'one', ...at);
+      expect(parseOutput('delete-cluster', byName.stdout)).toEqual({
+        kind: 'delete-cluster',
+        name: 'one',
+        wasThere: false,
+      });
+      const bySpecification = await ground.sealift('delete', 'cluster', '-f', file, ...at);
+      expect(parseOutput('delete-cluster', bySpecification.stdout)).toMatchObject({
+        role: 'workload',
+        wasThere: false,
+      });
+      await expectForgotten('one');
+    },
+  );
 
-  it('deletes a management cluster, but not before its workload clusters', { timeout: 12 * minutes }, async () => {
+  it('deletes a management cluster, but not before its workload clusters', { timeout: 30 * minutes }, async () => {
     const file = await ground.specification('two');
     await ground.lab.expectManagementCluster({ namespace, name: 'two' });
     expect(await ground.sealift('create', 'cluster', '-f', file, '--bundle', ground.bundle)).toMatchObject({ code: 0 });
@@ -143,7 +150,7 @@ describe.skipIf(whyNotLong !== undefined).concurrent(`delete cluster ${whyNotLon
   });
 
   for (const { name, ...moment } of cancelled) {
-    it(`deletes ${name}, whose create was cancelled in ${moment.phase}`, { timeout: 12 * minutes }, async () => {
+    it(`deletes ${name}, whose create was cancelled in ${moment.phase}`, { timeout: 30 * minutes }, async () => {
       const file = await ground.specification(name);
       if (!beforeMachines.includes(moment.phase)) await ground.lab.expectManagementCluster({ namespace, name });
       const { management: phases } = createPhases;
@@ -154,7 +161,7 @@ describe.skipIf(whyNotLong !== undefined).concurrent(`delete cluster ${whyNotLon
     });
   }
 
-  it('deletes a workload cluster whose create was cancelled in any phase', { timeout: 12 * minutes }, async () => {
+  it('deletes a workload cluster whose create was cancelled in any phase', { timeout: 30 * minutes }, async () => {
     const { file, at, id } = await workload('twelve', '1.35');
     for (const phase of createPhases.workload) {
       const moment = { phase, afterMs: draw.between(0, typicalMsOf(phase)) };
@@ -163,7 +170,7 @@ describe.skipIf(whyNotLong !== undefined).concurrent(`delete cluster ${whyNotLon
     }
   });
 
-  it('deletes a workload cluster whose upgrade was cancelled in any phase', { timeout: 15 * minutes }, async () => {
+  it('deletes a workload cluster whose upgrade was cancelled in any phase', { timeout: 30 * minutes }, async () => {
     const { file, at, id } = await workload('thirteen', '1.34');
     const args = ['upgrade', 'cluster', '--bundle', ground.bundle, ...at];
     for (const phase of upgradePhases.workload) {
@@ -177,7 +184,7 @@ describe.skipIf(whyNotLong !== undefined).concurrent(`delete cluster ${whyNotLon
     }
   });
 
-  it('deletes a workload cluster whose delete was cancelled in any phase', { timeout: 12 * minutes }, async () => {
+  it('deletes a workload cluster whose delete was cancelled in any phase', { timeout: 30 * minutes }, async () => {
     const { file, at, id } = await workload('fourteen', '1.35');
     for (const phase of deletePhases.workload) {
       expect(await ground.sealift(...create(file), ...at)).toMatchObject({ code: 0 });
