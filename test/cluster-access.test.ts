@@ -117,10 +117,9 @@ describe.skipIf(why !== undefined)('acting on a real API server', () => {
   });
 
   it('finds a kind that was defined after others of its group, and again with another scope', async () => {
-    await cluster.applyAll([definition('First')]);
-    await cluster.apply(made('First', 'a'));
-    await cluster.applyAll([definition('Second')]);
-    expect((await cluster.apply(made('Second', 'b'))).metadata.namespace).toBe('default');
+    await cluster.applyAll([definition('First'), made('First', 'a')]);
+    const [, second] = await cluster.applyAll([definition('Second'), made('Second', 'b')]);
+    expect(second!.metadata.namespace).toBe('default');
     await cluster.delete(definition('Second'));
     await waitFor(cluster, {
       subject: 'the definition to be gone',
@@ -143,8 +142,7 @@ describe.skipIf(why !== undefined)('acting on a real API server', () => {
   });
 
   it("hands on the API server's own words about an object", async () => {
-    await cluster.applyAll([definition('Limited')]);
-    const problem = await problemOf(cluster.apply(made('Limited', 'l', 'default', 11)));
+    const problem = await problemOf(cluster.applyAll([definition('Limited'), made('Limited', 'l', 'default', 11)]));
     expect(problem).toMatchObject({ type: 'ObjectInvalid', subject: `Limited default/l at ${api.url}` });
     expect(problem.message).toBe(
       'the API server answered 422: Limited.lab.example "l" is invalid: spec.size: Invalid value: 11: too big for the lab',
@@ -195,9 +193,8 @@ describe.skipIf(why !== undefined)('acting on a real API server', () => {
   });
 
   it('keeps fields that no generated model knows, and numbers as they are', async () => {
-    await cluster.applyAll([definition('Open')]);
     const odd = { ...made('Open', 'o'), status: undefined };
-    await cluster.apply(odd);
+    await cluster.applyAll([definition('Open'), odd]);
     await cluster.patch(
       odd,
       { status: { brandNew: { at: '2026-01-02T03:04:05.678Z', big: 9007199254740991 } } },
