@@ -20,6 +20,10 @@ const SEEN_MS = 5;
 class Killed extends Error {}
 /** An API server that is away for a moment. */
 class Lost extends Error {}
+interface Change {
+  spec?: { paused?: boolean | null };
+  metadata?: { finalizers?: null };
+}
 type Trouble = typeof Killed | typeof Lost;
 
 let parent: string;
@@ -83,14 +87,18 @@ class Side {
       server: `https://${this.name}`,
       kubeconfig: this.name,
       list,
-      patch: async ({ kind, metadata }: KubernetesObject, change: { spec?: { paused?: boolean | null } }) => {
+      get: ({ kind, metadata }: KubernetesObject) => Promise.resolve(this.objects.get(`${kind} ${metadata.name}`)),
+      patch: async ({ kind, metadata: { name } }: KubernetesObject, { spec, metadata }: Change) => {
         await this.#world.change(() => {
-          if (kind === 'Cluster' && change.spec !== undefined) this.pause(change.spec.paused === true);
-          return metadata;
+          if (kind === 'Cluster' && spec !== undefined) this.pause(spec.paused === true);
+          // otherwise its controller adds its finalizer again
+          const isDeleting = this.objects.get(`${kind} ${name}`)?.metadata.deletionTimestamp !== undefined;
+          if (metadata?.finalizers === null && isDeleting) this.remove(kind, name);
         });
       },
-      delete: async ({ kind, metadata }: KubernetesObject) => {
-        await this.#world.change(() => this.remove(kind, metadata.name));
+      delete: async ({ kind, metadata: { name } }: KubernetesObject) => {
+        const object = this.objects.get(`${kind} ${name}`);
+        await this.#world.change(() => object !== undefined && (object.metadata.deletionTimestamp = 'now'));
         return true;
       },
       read: () => Promise.resolve({ objects: [], resourceVersion: '1' }),

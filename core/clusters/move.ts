@@ -124,14 +124,18 @@ async function pastReturn(objects: readonly MovedObject[], source: Cluster, targ
   return gone.some((object) => arrived.has(nameOf(object)));
 }
 
-/** As clusterctl deletes: without finalizers, so that no controller takes it for the end of a machine. */
+/**
+ * As clusterctl deletes, finalizers last: no controller may take it for the end of a machine, and some add their finalizer again,
+ * paused or not, to what is not being deleted.
+ */
 async function removeFromSource(request: MoveRequest): Promise<void> {
   const { source } = request;
   await pauseAndBeSeen(true, request);
   const annotations = { 'clusterctl.cluster.x-k8s.io/delete-for-move': '' };
   for (const object of await movedObjects(source)) {
-    await source.patch(object, { metadata: { annotations, finalizers: null } });
+    await source.patch(object, { metadata: { annotations } });
     await source.delete(object);
+    if ((await source.get(object)) !== undefined) await source.patch(object, { metadata: { finalizers: null } });
   }
 }
 
