@@ -7,6 +7,7 @@ import { refuseAlive, refuseLeftovers, refuseNeeded, resumeForDeletion } from '.
 import { readSpecToDelete, removeKeptSpec, withdrawSpec } from '../../core/clusters/delete-spec.ts';
 import { clusterObjects, deleteCluster } from '../../core/clusters/delete.ts';
 import { refuseNewer } from '../../core/clusters/layout.ts';
+import { isMoveOpen } from '../../core/clusters/move.ts';
 import { keptClusters, readKeptSpec } from '../../core/clusters/read-kept-spec.ts';
 import { refuseProblems } from '../../core/clusters/validate.ts';
 import { isErrorType, SealiftError } from '../../core/errors.ts';
@@ -37,7 +38,9 @@ export function deletionActivities(deps: ClusterDependencies, tools: ClusterTool
         if ((await ownerNow(input, deps, tools)) === 'bootstrap') return;
         await using self = await tools.clusterAt(input, 'self');
         await refuseNeeded(input.name, self);
-        await resumeForDeletion(input.name, self);
+        // what a move that was broken off has paused is its own
+        const isMoving = await isMoveOpen(deps.workspace(input).move('self', 'bootstrap'));
+        if (!isMoving) await resumeForDeletion(input.name, self);
         await moveManagement(input, { from: 'self', to: 'bootstrap' }, tools, hooks);
       }),
     deleteMachines: ({ input, on }: StepOn) =>
